@@ -12,7 +12,7 @@ from media_analysis.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
 from media_analysis.errors.moves import MoveRefused
 from media_analysis.failpoints import failpoint
 from media_analysis.files.opening import open_store
-from media_analysis.moves import statements
+from media_analysis.moves import register, statements
 from media_analysis.moves.copying import AT_ONCE
 from media_analysis.moves.models import StoreMove
 from media_analysis.moves.opened import MoveContext
@@ -158,6 +158,6 @@ class EmptyService:
     @retried
     async def _note_emptied(self, move: StoreMove, report: EmptyReport) -> None:
         async with self.db.transaction() as session:
-            await statements.end_move(session, move.id, "emptied_at")
+            await register.mark_emptied(session, move.id)
             counts = {"objects": report.deleted, "size_bytes": report.size_bytes}
             await add_events(session, [act_of(move, Action.MOVE_LEFTOVERS_DELETED, self.context.actor, **counts)])

@@ -63,6 +63,11 @@ class MoveContext:
         """Whether archives leave a place that stays the store."""
         return move.part == Purpose.ARCHIVES and parse_place(move.source) == self.settings.sites.main
 
+    async def require_source(self, move: StoreMove) -> None:
+        """Fail unless the source is there, and this database's; raises as `open_place` and `require_own`."""
+        async with open_place(parse_place(move.source), self.instance_id, self.settings) as source:
+            await require_own(source, self.instance_id)
+
     async def reopen_source(self, move: StoreMove) -> bool:
         """Let the source be served from again; return whether it was closed, raises as `open_place` and `require_own`.
 

@@ -13,7 +13,7 @@ from media_analysis.db.database import Database, retried
 from media_analysis.errors import MarkerMismatch, StoreUnavailable
 from media_analysis.errors.moves import MoveRefused
 from media_analysis.failpoints import failpoint
-from media_analysis.moves import statements
+from media_analysis.moves import register, statements
 from media_analysis.moves.models import StoreMove
 from media_analysis.moves.opened import MoveContext, require_own
 from media_analysis.moves.passes import MoveReport
@@ -76,6 +76,9 @@ class MoveService:
         The target may be lost by now; so may the source be, where the settings have the store somewhere else. Said
         again once that is back, it opens it.
 
+        The database decides first, and who is killed then says it again: what opened the source before could meet a
+        switch that counts.
+
         Raises:
             MoveRefused: none is under way, and no source of one that was given up is still closed.
             MarkerMismatch, StoreUnavailable: the source cannot be served from again.
@@ -86,13 +89,15 @@ class MoveService:
             return CancelledMove(await self._reopen_given_up(moves))
         move, closed_because = await self.find_under_way(), None
         try:
-            await self.context.reopen_source(move)
+            await self.context.require_source(move)
         except (MarkerMismatch, StoreUnavailable) as error:
             if self.context.names_a_place_of(move):
                 raise  # else it was lost with its disk, and the store is somewhere else by now
             closed_because = str(error)
-        failpoint("move.reopened")
         await self._note_cancelled(move)
+        failpoint("move.cancelled")
+        if closed_because is None:
+            await self.context.reopen_source(move)
         return CancelledMove(move, closed_because)
 
     async def _reopen_given_up(self, moves: Sequence[StoreMove]) -> StoreMove:
@@ -108,13 +113,13 @@ class MoveService:
     @retried
     async def _note_cancelled(self, move: StoreMove) -> None:
         async with self.db.transaction() as session:
-            await statements.end_move(session, move.id, "cancelled_at")
+            await register.end_move(session, move.id, "cancelled_at")
             await add_events(session, [act_of(move, Action.MOVE_CANCELLED, self.context.actor)])
 
     async def list(self) -> Sequence[StoreMove]:
         """Return all moves, the latest first."""
         async with self.db.read_only() as session:
-            return await statements.list_moves(session)
+            return await register.list_moves(session)
 
     async def find_under_way(self) -> StoreMove:
         """Return the move under way.
@@ -175,8 +180,8 @@ class MoveService:
     @retried
     async def _note_begun(self, move: StoreMove, earlier: Sequence[UUID]) -> None:
         async with self.db.transaction() as session:
-            await statements.add_move(session, move)
-            await statements.take_over(session, move, earlier)
+            await register.add_move(session, move)
+            await register.take_over(session, move, earlier)
             await add_events(session, [act_of(move, Action.MOVE_STARTED, self.context.actor)])
 
     async def _require_usable(self, target: OpenPlace, *, has_left: bool) -> None:

@@ -1,4 +1,4 @@
-"""The statements of moves: what is still to be copied, what was, what went meanwhile."""
+"""The statements of what moves copy: what is still to be, what was, what went meanwhile."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.columns import CATEGORY
@@ -111,16 +111,6 @@ _LIST_LATE: Final = text("""
         AND (copy.deleted_at > now() - CAST(:late_writes AS interval) OR purge.confirmed_at IS NULL)
     ORDER BY stone.category
 """).columns(category=CATEGORY)
-_TAKE_OVER: Final = (
-    text("""
-    INSERT INTO store_copies (move_id, key, file_id, size_bytes)
-    SELECT CAST(:move_id AS uuid), key, file_id, size_bytes FROM store_copies
-    WHERE move_id = ANY(CAST(:earlier AS uuid[]))
-    ON CONFLICT (move_id, key) DO NOTHING
-"""),
-    text("DELETE FROM store_copies WHERE move_id = ANY(CAST(:earlier AS uuid[])) AND move_id <> :move_id"),
-    text("UPDATE store_moves SET emptied_at = now() WHERE id = ANY(CAST(:earlier AS uuid[])) AND id <> :move_id"),
-)
 _LIST_LEFT: Final = text("""
     SELECT copy.key, copy.file_id, file.size_bytes, file.sha256, file.id IS NOT NULL AS is_living,
         coalesce(stone.method = 'overwrite_best_effort', false) AS is_secure
@@ -166,17 +156,6 @@ class MoveSum:
     files: int
     size_bytes: int
     failed: int = 0
-
-
-async def list_moves(session: AsyncSession) -> Sequence[StoreMove]:
-    """Return all moves, the latest first."""
-    return (await session.scalars(select(StoreMove).order_by(StoreMove.id.desc()))).all()
-
-
-async def add_move(session: AsyncSession, move: StoreMove) -> None:
-    """Write down that a move begins."""
-    about = {"id": move.id, "part": move.part, "source": move.source, "target": move.target}
-    await session.execute(insert(StoreMove).values(about))
 
 
 async def list_to_copy(session: AsyncSession, move: StoreMove, *, after: UUID, limit: int) -> Sequence[SourceObject]:
@@ -261,17 +240,6 @@ async def delete_again(session: AsyncSession, move: StoreMove, *, late_writes: t
     for ids in by_category.values():
         for start in range(0, len(ids), AT_ONCE):
             await outbox.add_again(session, ids[start : start + AT_ONCE], after=max(late_writes, PURGES_END_AFTER))
-
-
-async def take_over(session: AsyncSession, move: StoreMove, earlier: Sequence[UUID]) -> None:
-    """Make what earlier moves left in the target this one's to look at."""
-    for statement in _TAKE_OVER:
-        await session.execute(statement, {"move_id": move.id, "earlier": list(earlier)})
-
-
-async def end_move(session: AsyncSession, move_id: UUID, column: str) -> None:
-    """Write down that a move was switched, cancelled, or has left nothing; the database's clock says when."""
-    await session.execute(update(StoreMove).where(StoreMove.id == move_id).values({column: func.now()}))
 
 
 async def list_left(session: AsyncSession, move: StoreMove, *, after: str, limit: int) -> Sequence[LeftObject]:

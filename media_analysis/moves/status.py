@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from media_analysis.moves import statements
+from media_analysis.moves import register, statements
 from media_analysis.moves.models import StoreMove
 from media_analysis.moves.opened import MoveContext
 from media_analysis.moves.statements import MoveSum
@@ -47,7 +47,7 @@ class MoveStatusService:
     async def list(self) -> Sequence[MoveStatus]:
         """Return how all moves stand, the latest first."""
         async with self.context.db.read_only() as session:
-            return [await _status(session, move) for move in await statements.list_moves(session)]
+            return [await _status(session, move) for move in await register.list_moves(session)]
 
 
 async def _status(session: AsyncSession, move: StoreMove) -> MoveStatus:

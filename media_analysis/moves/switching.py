@@ -19,7 +19,7 @@ from media_analysis.errors.moves import MoveRefused
 from media_analysis.failpoints import failpoint
 from media_analysis.files.damage import mark_damaged
 from media_analysis.integrity.verify import lock_tree
-from media_analysis.moves import statements
+from media_analysis.moves import register, statements
 from media_analysis.moves.models import StoreMove
 from media_analysis.moves.opened import MoveContext, OpenMove
 from media_analysis.moves.passes import MovePass
@@ -100,7 +100,10 @@ class SwitchService:
 
     async def _reopen(self, move: StoreMove) -> None:
         with suppress(MediaAnalysisError):  # what is wrong is told by what came first
-            await self.context.reopen_source(move)
+            async with self.db.read_only() as session:
+                is_under_way = await register.is_under_way(session, move.id)
+            if is_under_way:  # else another run ended it, for this one's session had ended, and its lock with it
+                await self.context.reopen_source(move)
 
     async def _await_jobs(self, move: StoreMove) -> None:
         """Wait for jobs that began meanwhile: what they staged before would be missing from what they made."""
@@ -172,7 +175,7 @@ class SwitchService:
 
     async def _note_switch(self, session: AsyncSession, move: StoreMove, failed: int) -> None:
         copied = await statements.sum_copied(session, move)
-        await statements.end_move(session, move.id, "switched_at")
+        await register.end_move(session, move.id, "switched_at")
         counts = {"objects": copied.files, "size_bytes": copied.size_bytes, "left_damaged": failed}
         await add_events(session, [act_of(move, Action.MOVE_SWITCHED, self.context.actor, **counts)])
 

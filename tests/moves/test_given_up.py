@@ -1,13 +1,16 @@
 """Moves that are given up after a switch closed the source: wherever the store is by then, the source opens again."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
 
-from media_analysis.errors import MarkerMismatch
+from media_analysis.errors import MarkerMismatch, StoreUnavailable
 from media_analysis.errors.moves import MoveRefused
+from media_analysis.moves import statements
 from media_analysis.moves.opened import MoveContext
 from media_analysis.moves.service import MoveService
 from media_analysis.moves.switching import SwitchService
@@ -103,3 +106,50 @@ async def test_a_source_that_was_left_since_is_not_opened(
         await open_at(old).__aenter__()
     async with open_at(new) as runtime:
         assert await read(runtime, file.key, b"kept") == b"kept"
+
+
+async def test_a_run_that_fails_after_another_one_switched_does_not_open_the_source(
+    open_at: OpenAt, moves_of: MovesOf, old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_at(old, inspects=False) as runtime:
+        await storing(runtime)(b"kept")
+        moves, leave_unfinished = moves_of(runtime), statements.leave_unfinished
+        await MoveService(moves).copy(new, archives=False)
+
+        async def overtaken(*_: object) -> int:
+            monkeypatch.setattr(statements, "leave_unfinished", leave_unfinished)
+            await SwitchService(moves).switch()  # by a run that took this one's session for ended, and its lock with it
+            raise StoreUnavailable("of the run before")
+
+        monkeypatch.setattr(statements, "leave_unfinished", overtaken)
+        with pytest.raises(StoreUnavailable, match="of the run before"):
+            await SwitchService(moves).switch()
+
+        assert read_marker(tmp_path / "old") == Marker(runtime.store.instance_id, moved_to=new)
+    async with open_at(new):
+        pass
+
+
+async def test_a_move_that_was_given_up_meanwhile_is_not_switched(
+    open_at: OpenAt, moves_of: MovesOf, old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_at(old) as runtime:
+        await storing(runtime)(b"kept")
+        moves, list_failed = moves_of(runtime), statements.list_failed
+        await MoveService(moves).copy(new, archives=False)
+        asked = list[None]()
+
+        async def given_up(*arguments: Any) -> Mapping[str, tuple[UUID | None, str]]:
+            asked.append(None)
+            if len(asked) == 2:  # within the transaction that settles
+                await MoveService(moves).cancel()
+            return await list_failed(*arguments)
+
+        monkeypatch.setattr(statements, "list_failed", given_up)
+        with pytest.raises(MoveRefused, match="another run"):
+            await SwitchService(moves).switch()
+
+        assert read_marker(tmp_path / "old") == Marker(runtime.store.instance_id)
+        await storing(runtime)(b"goes on")
+    with pytest.raises(MarkerMismatch, match="still fills it"):
+        await open_at(new).__aenter__()

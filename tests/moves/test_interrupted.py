@@ -150,7 +150,7 @@ async def test_a_switch_whose_end_the_database_did_not_answer_is_ended_by_the_ne
         assert await read(runtime, file.key, b"kept") == b"kept"
 
 
-async def test_a_database_that_goes_before_a_switch_counts_leaves_the_store_open(
+async def test_a_switch_that_loses_the_database_before_it_counts_is_given_up_like_any_other(
     open_at: OpenAt, moves_of: MovesOf, old: str, new: str, tmp_path: Path, database: str
 ) -> None:
     async with open_at(old) as runtime:
@@ -164,5 +164,6 @@ async def test_a_database_that_goes_before_a_switch_counts_leaves_the_store_open
                 await SwitchService(replace(moves, db=far)).switch()
             assert proxy.cuts == 1
 
+        await MoveService(moves).cancel()
         assert read_marker(tmp_path / "old") == Marker(runtime.store.instance_id)
         await storing(runtime)(b"goes on")

@@ -87,4 +87,20 @@ MUTANTS = (
         "        # this takes",
         (f"{_REFUSALS}::test_a_pause_stops_the_deletion_of_what_is_left_in_its_midst",),
     ),
+    Mutant(
+        "a source is opened again after another run switched",
+        1,
+        "moves/switching.py",
+        "            if is_under_way:",
+        "            if is_under_way or move:",
+        ("tests/moves/test_given_up.py::test_a_run_that_fails_after_another_one_switched_does_not_open_the_source",),
+    ),
+    Mutant(
+        "a move is switched that another run gave up",
+        1,
+        "moves/register.py",
+        "where(StoreMove.id == move_id, _UNDER_WAY).values",
+        "where(StoreMove.id == move_id).values",
+        ("tests/moves/test_given_up.py::test_a_move_that_was_given_up_meanwhile_is_not_switched",),
+    ),
 )
