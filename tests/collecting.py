@@ -1,9 +1,12 @@
-"""How tests are collected: while nobody looks for garbage."""
+"""How tests are collected: while nobody looks for garbage, and in which order."""
 
 import gc
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from typing import TypeVar
 
 import pytest
+
+T = TypeVar("T")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -16,3 +19,19 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.collect()
         gc.freeze()
         gc.enable()
+
+
+def shared_out(long: Sequence[T], short: Sequence[T], workers: int) -> list[T]:
+    """Return all, so that the part of each worker begins with its share of those that take long.
+
+    pytest-xdist gives each worker as many that follow one another; who is done steals from the end of another's part.
+    """
+    ordered: list[T] = []
+    rest = list(short)
+    for worker in range(workers):
+        part = (len(long) + len(short) - len(ordered)) // (workers - worker)
+        own = long[worker::workers]
+        most = max(part - len(own), 0)
+        ordered += [*own, *rest[:most]]
+        rest = rest[most:]
+    return ordered + rest

@@ -32,7 +32,7 @@ from media_analysis.storage.category import Category
 from tests import claims
 from tests.browser import browser  # noqa: F401 - a fixture of several packages
 from tests.client.server import shared_server  # noqa: F401 - a fixture of two packages
-from tests.collecting import pytest_collection  # noqa: F401 - a hook
+from tests.collecting import pytest_collection, shared_out  # noqa: F401 - one is a hook
 from tests.emptying import emptied
 from tests.lock_order import SAYING, Recorder
 from tests.oracle import inspect_everything
@@ -56,7 +56,10 @@ remember_what_is_installed()
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Begin with what takes minutes, or one worker is at it still when the others are done."""
     leave_out_s3(config, items)
-    items.sort(key=lambda item: item.get_closest_marker("crash") is None and item.path.stem not in LONG)
+    parts: dict[bool, list[pytest.Item]] = {True: [], False: []}
+    for item in items:
+        parts[item.get_closest_marker("crash") is not None or item.path.stem in LONG].append(item)
+    items[:] = shared_out(parts[True], parts[False], getattr(config, "workerinput", {}).get("workercount", 1))
 
 
 @pytest.fixture(autouse=True)
