@@ -229,7 +229,7 @@ class DiskStore(DiskTree):
         raise FileNotFoundError(errno.ENOENT, "its folder keeps vanishing", str(path))
 
     def _overwrite_and_delete(self, keys: Sequence[str]) -> DeleteOutcome:
-        self._require_archives()
+        self._require_markers()
         failed: dict[str, str] = {}
         for root, lying in self.places.by_root(keys):
             failed |= overwrite_all(root, lying)
@@ -246,7 +246,9 @@ class DiskStore(DiskTree):
         return moved
 
     def _delete_all(self, keys: Sequence[str]) -> DeleteOutcome:
-        self._require_archives()
+        # A move may have left this place since somebody looked: what is deleted here alone would stay where it went.
+        # And no original goes while the disk of the archives that replaced it is away.
+        self._require_markers()
         failed: dict[str, str] = {}
         for root, lying in self.places.by_root(keys):
             unlinked = self._unlinkers.unlink_all(root, lying)
@@ -255,11 +257,6 @@ class DiskStore(DiskTree):
                 self._require_marker(root)
             failed |= unlinked.failed
         return DeleteOutcome([key for key in keys if key not in failed] if failed else keys, failed)
-
-    def _require_archives(self) -> None:
-        """Let no original go while the disk of the archives that replaced it is away."""
-        if self.places.archives is not None:
-            self._require_marker(self.places.archives)
 
 
 def _close_all(made: Iterable[DiskWriter | Exception]) -> None:

@@ -103,4 +103,12 @@ MUTANTS = (
         "where(StoreMove.id == move_id).values",
         ("tests/moves/test_given_up.py::test_a_move_that_was_given_up_meanwhile_is_not_switched",),
     ),
+    Mutant(
+        "who began to delete before a switch deletes at the place that was left",
+        8,
+        "storage/disk.py",
+        "disk of the archives that replaced it is away.\n        self._require_markers()\n",
+        "disk of the archives that replaced it is away.\n",
+        ("tests/moves/test_late_deletions.py",),
+    ),
 )
