@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -238,11 +239,11 @@ async def _work(
     total: int | None = None,
 ) -> Value:
     """Work at a move alone, and show how far it is on a terminal."""
-    from media_analysis.moves.suite import only_run
+    from media_analysis.moves.lock import only_run
 
     with _shown(total) as tell:
-        async with _opened(settings, bytes_per_second, tell) as context, only_run(context.db):
-            return await work(context)
+        async with _opened(settings, bytes_per_second, tell) as context, only_run(context.db) as lock:
+            return await work(replace(context, lock=lock))
 
 
 async def _look(settings: Settings, work: Callable[[MoveContext], Awaitable[Value]]) -> Value:

@@ -137,6 +137,7 @@ class EmptyService:
         return False
 
     async def _delete(self, move: StoreMove, left: OpenPlace, going: Sequence[LeftObject]) -> None:
+        await self.context.require_alone()  # else another run may move something there by now
         await self._require_unpaused()  # this takes hours, and somebody may want to back up what there is
         aside = [one.key for one in going if one.key.startswith(f"{QUARANTINE}/")]
         failed = dict((await left.store.delete_set_aside(aside)).failed) if aside else {}

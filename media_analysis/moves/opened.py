@@ -10,6 +10,7 @@ from media_analysis.errors import MarkerMismatch
 from media_analysis.errors.moves import MoveRefused
 from media_analysis.integrity.inspection import ReadThrottle
 from media_analysis.moves import statements
+from media_analysis.moves.lock import RunLock
 from media_analysis.moves.models import StoreMove
 from media_analysis.moves.passes import MovePass, MoveReport
 from media_analysis.moves.places import OpenPlace, open_place, parse_place, site_of
@@ -31,6 +32,13 @@ class MoveContext:
     actor: str
     throttle: ReadThrottle = field(default_factory=lambda: ReadThrottle(None))
     tell: Callable[[MoveReport], None] = _tell_nobody
+    lock: RunLock | None = None
+    """None where nobody else can be at work, or nothing is done."""
+
+    async def require_alone(self) -> None:
+        """Fail where another run may be at work by now; raises as `RunLock.require`."""
+        if self.lock is not None:
+            await self.lock.require()
 
     @asynccontextmanager
     async def open_move(self, move: StoreMove) -> AsyncIterator["OpenMove"]:
@@ -109,6 +117,7 @@ class OpenMove:
             self.target,
             self.context.throttle,
             self.context.tell,
+            self.context.require_alone,
             moves_quarantine=not self.context.parts_archives(self.move),
         )
 

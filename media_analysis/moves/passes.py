@@ -44,6 +44,8 @@ class MovePass:
     target: OpenPlace
     throttle: ReadThrottle
     tell: Callable[[MoveReport], None]
+    require_alone: Callable[[], Awaitable[None]]
+    """Another run would write under the same keys, and delete what it takes for broken off."""
     moves_quarantine: bool
     report: MoveReport = field(default_factory=MoveReport)
 
@@ -69,6 +71,7 @@ class MovePass:
             after = files[-1].file_id or after
 
     async def _copy(self, files: Sequence[SourceObject]) -> None:
+        await self.require_alone()
         await self._begin(files)
         failpoint("move.registered")
         outcomes = await ObjectCopier(self.source, self.target, self.throttle).copy_all(files)

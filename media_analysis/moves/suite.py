@@ -1,17 +1,14 @@
-"""Opens what moves need: the database, and the lock that lets one run at a time."""
+"""Opens what moves need: the database, and no store."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
 
-from media_analysis.db.connecting import connect
-from media_analysis.db.database import Database, open_database
-from media_analysis.db.faults import translated_errors
+from media_analysis.db.database import open_database
 from media_analysis.db.instance import find_instance
 from media_analysis.db.migrations import require_schema
-from media_analysis.db.pooling import CONNECT_SECONDS, require_own_sessions
+from media_analysis.db.pooling import require_own_sessions
 from media_analysis.errors import NoDataDirectory
 from media_analysis.errors.moves import MoveRefused
 from media_analysis.integrity.inspection import ReadThrottle
@@ -21,8 +18,6 @@ from media_analysis.replication.opening import require_named
 from media_analysis.settings import Settings
 from media_analysis.settings.postgres import database_options
 from media_analysis.storage.marker import MARKER_NAME, read_marker
-
-_LOCK: Final = "SELECT pg_try_advisory_lock(hashtextextended('media-analysis.moves', 0))"
 
 
 @asynccontextmanager
@@ -55,25 +50,3 @@ async def open_moves(
             raise MoveRefused("no service was started on this database yet, so there is nothing to move")
         await require_named(db, settings)
         yield MoveContext(db, settings, instance_id, actor, ReadThrottle(bytes_per_second), tell)
-
-
-@asynccontextmanager
-async def only_run(db: Database) -> AsyncIterator[None]:
-    """Let nobody else work at a move while the block does; the lock ends with the connection, however that ends.
-
-    Raises:
-        MoveRefused: somebody else does.
-        DatabaseUnavailable: nobody can tell.
-
-    """
-    limits = {"timeout_seconds": CONNECT_SECONDS, "command_timeout_seconds": CONNECT_SECONDS}
-    with translated_errors():
-        connection = await connect(db.address, "media-analysis", **limits, settings={})
-    try:
-        with translated_errors():
-            is_ours = await connection.fetchval(_LOCK)
-        if not is_ours:
-            raise MoveRefused("another run works at a move just now")
-        yield
-    finally:
-        await connection.close(timeout=CONNECT_SECONDS)

@@ -72,8 +72,10 @@ class SwitchService:
     async def _end(self, opened: OpenMove, done: MovePass, *, leave_damaged: bool) -> None:
         """Close the source, and copy the rest; where that cannot be, or is interrupted, open it again.
 
-        It stays closed where nobody knows what the database made of it, and where this process is killed.
+        It stays closed where nobody knows what the database made of it or whether another run is at work, and where
+        this process is killed.
         """
+        await self.context.require_alone()
         try:
             await self._copy_rest(opened, done)
         except (Exception, asyncio.CancelledError):
@@ -100,6 +102,8 @@ class SwitchService:
 
     async def _reopen(self, move: StoreMove) -> None:
         with suppress(MediaAnalysisError):  # what is wrong is told by what came first
+            if self.context.lock is not None:
+                await self.context.lock.regain()
             async with self.db.read_only() as session:
                 is_under_way = await register.is_under_way(session, move.id)
             if is_under_way:  # else another run ended it, for this one's session had ended, and its lock with it
@@ -155,6 +159,7 @@ class SwitchService:
     @retried
     async def _settle(self, opened: OpenMove, *, leave_damaged: bool) -> bool:
         """Make the target the store if it has all there is; say whether it has."""
+        await self.context.require_alone()
         move = opened.move
         async with self.db.transaction() as session:
             await lock_tree(session)  # of imports that took over what lay in the source before it was closed

@@ -11,11 +11,11 @@ from media_analysis.errors import MarkerMismatch, StoreUnavailable
 from media_analysis.errors.moves import MoveRefused
 from media_analysis.moves import emptying
 from media_analysis.moves.emptying import EmptyService
+from media_analysis.moves.lock import only_run
 from media_analysis.moves.models import StoreMove
 from media_analysis.moves.opened import MoveContext, OpenMove
 from media_analysis.moves.places import parse_place
 from media_analysis.moves.service import MoveService
-from media_analysis.moves.suite import only_run
 from media_analysis.moves.switching import SwitchService
 from media_analysis.storage.marker import Marker, adopt_store, read_marker
 from tests.conftest import fetch, storing
