@@ -18,8 +18,8 @@ pytestmark = pytest.mark.crash
 
 @pytest.fixture
 def environment(environment: dict[str, str]) -> dict[str, str]:
-    """Nothing happens but what the scenario does, one thing after the other."""
-    return environment | {"STORAGE_CLEANUP_ENABLED": "false", "STORAGE_CLEANUP_WORKERS": "1", "WORKER_ENABLED": "false"}
+    """Nothing happens but what the scenario does, one thing after the other, and that a worker looks for jobs."""
+    return environment | {"STORAGE_CLEANUP_ENABLED": "false", "STORAGE_CLEANUP_WORKERS": "1"}
 
 
 @pytest.mark.parametrize("when", EACH)
