@@ -103,9 +103,9 @@ async def new_store(
         store.close()
 
 
-async def mirror(address: RemoteAddress, into: Path) -> Path:
+async def mirror(address: RemoteAddress, into: Path, environment: Mapping[str, str] = ENVIRONMENT) -> Path:
     """Copy all that lies below an address to a directory."""
-    bucket = Bucket(address, options_for())
+    bucket = Bucket(address, options_for(environment))
     async for page in bucket.pages():
         for entry in page:
             path = into / entry.name

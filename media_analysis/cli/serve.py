@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +19,7 @@ from rich.text import Text
 
 from media_analysis.cli.address import announced, url_of
 from media_analysis.cli.console import ConfigFile, DataDir, at_interruption, bounded, err, load, report, run
-from media_analysis.errors import Misconfigured
+from media_analysis.errors import Misconfigured, StoreUnavailable
 
 if TYPE_CHECKING:
     from media_analysis.db.embedded.progress import Report
@@ -28,6 +30,8 @@ ADMIN_TTL: Final = timedelta(days=3650)
 TOKEN_FILE_MODE: Final = 0o600
 CLEANUP_SECONDS: Final = 30
 """How long everything may take to let go after the time of grace."""
+BUCKET_PAUSE_SECONDS: Final = 0.5
+"""Between two looks for a bucket that is not there yet."""
 
 
 def serve(
@@ -113,7 +117,6 @@ async def running_service(settings: Settings, tell: Report = report) -> AsyncIte
     from media_analysis.db.migrations import migrate
     from media_analysis.jobs.automatic.loop import running_automatic
     from media_analysis.replication.loop import running_replication
-    from media_analysis.runtime import open_runtime
     from media_analysis.scheduler.timetable import running_scheduler
     from media_analysis.settings.postgres import database_url
     from media_analysis.telemetry.traces import traces
@@ -125,7 +128,7 @@ async def running_service(settings: Settings, tell: Report = report) -> AsyncIte
         if settings.database.url is None:
             tell("migrating the database")
             await migrate(url)
-        async with open_runtime(settings, url) as runtime:
+        async with _runtime(settings, url, tell) as runtime:
             token_file = await ensure_admin_token(runtime)
             async with (
                 running_scheduler(runtime),
@@ -137,6 +140,27 @@ async def running_service(settings: Settings, tell: Report = report) -> AsyncIte
             ):
                 yield ServedProcess(runtime, token_file, interrupt)
             tell("stopping")
+
+
+@asynccontextmanager
+async def _runtime(settings: Settings, url: str, tell: Report) -> AsyncIterator[Runtime]:
+    """Open the services; a bucket whose gateway is just being started is waited for."""
+    from media_analysis.runtime import open_runtime
+
+    give_up_at, said = time.monotonic() + settings.storage.remote.retry_seconds, ""
+    async with AsyncExitStack() as opened:
+        while True:
+            try:
+                runtime = await opened.enter_async_context(open_runtime(settings, url))
+                break
+            except StoreUnavailable as error:
+                if not settings.sites.has_bucket or time.monotonic() > give_up_at:
+                    raise
+                if error.reason != said:
+                    said = error.reason
+                    tell(f"waiting for the bucket: {said}")
+            await asyncio.sleep(BUCKET_PAUSE_SECONDS)
+        yield runtime
 
 
 @asynccontextmanager

@@ -60,7 +60,7 @@ class RemoteSettings(Section):
     transfer_seconds: Annotated[float, Seconds(1, 86_400)] = 300
     """How long one part of an object may take in either direction."""
     retry_seconds: Annotated[float, Seconds(0, 3600)] = 60
-    """For how long a request is made again that a store refused for now, or whose answer was lost."""
+    """How long a request is made again that a store refuses for now or loses, and `serve` waits for its bucket."""
     concurrency: Annotated[int, Whole(1, 256)] = 32
     """How many objects one call asks about, puts or deletes at once."""
     scratch_path: OwnPlaceLeaf = None

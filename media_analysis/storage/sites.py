@@ -30,6 +30,11 @@ class Sites:
         return [site for site in (self.main, self.archives) if isinstance(site, Path)]
 
     @property
+    def has_bucket(self) -> bool:
+        """Whether one of them is a bucket."""
+        return any(isinstance(site, RemoteAddress) for site in self.named.values())
+
+    @property
     def places(self) -> Places | None:
         """What of the store lies on disks of this machine; None where only archives do, or nothing."""
         if not isinstance(self.main, Path):

@@ -25,10 +25,10 @@ STORE: Final = "/var/lib/media-analysis/store"
 DATABASE: Final = "media_analysis"
 
 
-def section(heading: str) -> list[Block]:
-    """Return the console blocks of the page below a heading."""
-    found = [block for block in blocks_of(PAGE) if block.mark == CONTAINERS and heading_above(block) == heading]
-    assert found, f"{PAGE} has no commands below {heading!r}"
+def section(heading: str, page: Path = PAGE) -> list[Block]:
+    """Return the console blocks of a page below a heading."""
+    found = [block for block in blocks_of(page) if block.mark == CONTAINERS and heading_above(block) == heading]
+    assert found, f"{page} has no commands below {heading!r}"
     return found
 
 
@@ -78,9 +78,14 @@ class Deployment:
 
     def database_url(self) -> str:
         """Return where this machine reaches the database, whose network is closed to all others."""
-        networks = engine.inspected(self.container("db"))["NetworkSettings"]["Networks"]
         password = (self.folder / "secrets" / "database_password").read_text().strip()
-        return f"postgresql://{DATABASE}:{password}@{networks[f'{self.project}_database']['IPAddress']}/{DATABASE}"
+        return f"postgresql://{DATABASE}:{password}@{self.address_of('db')}/{DATABASE}"
+
+    def address_of(self, service: str) -> str:
+        """Return where this machine reaches a container in the closed network."""
+        networks = engine.inspected(self.container(service))["NetworkSettings"]["Networks"]
+        address: str = networks[f"{self.project}_database"]["IPAddress"]
+        return address
 
 
 def _free_port() -> int:

@@ -19,6 +19,9 @@ IMAGE: Final = "media-analysis:0.1.0"
 BASE: Final = os.environ.get("TEST_BASE_IMAGE", "python:3.11-slim-bookworm")
 POSTGRES: Final = os.environ.get("TEST_POSTGRES_IMAGE", "postgres:15")
 """The oldest that is supported; what is embedded is the newest."""
+GATEWAY: Final = os.environ.get("TEST_S3_IMAGE", "")
+GATEWAY_COMMAND: Final = os.environ.get("TEST_S3_COMMAND", "")
+"""What compose.yaml takes for S3_IMAGE and S3_COMMAND; nothing is what stands there."""
 DEADLINE_SECONDS: Final = 600.0
 _SHIM: Final = '#!/bin/sh\n[ "$1" = compose ] && shift && exec docker-compose "$@"\nexec {docker} "$@"\n'
 

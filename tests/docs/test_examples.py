@@ -61,7 +61,6 @@ def test_only_what_no_test_can_type_is_left_to_the_reader() -> None:
         ("docs/operations/replica.md", "console by-hand: it deletes a directory or what is in a bucket"),
         ("docs/operations/replica.md", "console by-hand: it needs a second disk or a bucket"),
         ("docs/operations/scale.md", "console by-hand: it needs a database and a bucket of yours"),
-        ("docs/operations/scale.md", "console by-hand: it needs an image of an S3 gateway"),
         ("docs/operations/scale.md", "console by-hand: it needs root, an S3 gateway and minutes"),
         ("docs/operations/traces.md", "console by-hand: it needs a collector"),
     ]

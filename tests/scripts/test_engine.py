@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import ROOT
+from tests.scripts.test_compose_file import COMPOSE, GATEWAY
 
 NEEDED = ("bash", "dirname", "env", "id", "mktemp", "realpath", "rm")
 """What the script itself asks for, on a machine that has neither docker nor Debian's package manager."""
@@ -40,7 +41,9 @@ def test_images_that_cannot_be_had_are_named(elsewhere: Path) -> None:
     done = asked(elsewhere, "images")
 
     assert done.returncode == 1
-    assert "python:3.11-slim-bookworm and postgres:15 can neither be pulled nor made here" in done.stderr
+    gateway = COMPOSE["services"][GATEWAY]["image"].removeprefix("${S3_IMAGE:-").removesuffix("}")
+    named = f"python:3.11-slim-bookworm, postgres:15 and {gateway}"
+    assert f"{named} can neither be pulled nor made here" in done.stderr
 
 
 def test_stopping_what_was_never_started_is_no_fault(elsewhere: Path, tmp_path: Path) -> None:
