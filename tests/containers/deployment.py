@@ -103,6 +103,7 @@ def copy_checkout(folder: Path) -> None:
     for name in FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "examples", folder / "examples")
+    (folder / ".venv").symlink_to(ROOT / ".venv")  # which no image is built of
 
 
 @contextmanager
@@ -115,6 +116,11 @@ def deployed(place: Path, **environment: str) -> Iterator[Deployment]:
     about = {
         **{name: value for name, value in os.environ.items() if name.startswith(("DOCKER_", "HOME", "LANG"))},
         "PATH": engine.path_with_compose(place / "bin"),
+        "XDG_CONFIG_HOME": str(place / "config"),
+        "XDG_STATE_HOME": str(place / "state"),
+        "COLUMNS": "80",
+        "TERM": "dumb",
+        "LC_ALL": "C.UTF-8",
         "DOCKER_BUILDKIT": "0",
         "COMPOSE_DOCKER_CLI_BUILD": "0",
         "COMPOSE_PROJECT_NAME": project,
