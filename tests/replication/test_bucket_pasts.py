@@ -1,4 +1,4 @@
-"""A bucket of second copies that somebody empties by hand, its marker with it or not."""
+"""Buckets that were something else before they took second copies, or were emptied by hand since."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -8,13 +8,17 @@ import pytest
 from media_analysis.errors import StoreUnavailable
 from media_analysis.integrity.replicas import CopiesComparison
 from media_analysis.replication.opening import mark_new
+from media_analysis.storage.category import Category
+from media_analysis.storage.marker import Marker
 from media_analysis.storage.remote.address import RemoteAddress
+from media_analysis.storage.remote.marker import read_marker, write_marker
+from media_analysis.storage.remote.store import RemoteStore
 from tests.asking import delete_file
 from tests.conftest import execute, fetch, storing
 from tests.replication.conftest import replication_of, settled
 from tests.replication.test_copying import LARGE
 from tests.replication.test_opening import Open, opened
-from tests.s3 import ENVIRONMENT, asking, empty, new_bucket
+from tests.s3 import ENVIRONMENT, asking, empty, new_bucket, options_for
 
 __all__ = ["opened"]
 pytestmark = pytest.mark.s3
@@ -61,3 +65,20 @@ async def test_a_bucket_that_was_emptied_by_hand_is_filled_again(
         assert (await copy.look_up([deleted.key]))[0] is None
         (open_purges,) = await fetch(database, "SELECT count(*) FROM purges WHERE confirmed_at IS NULL AND NOT again")
         assert open_purges[0] == 0
+
+
+async def test_a_bucket_that_archives_left_by_a_move_takes_second_copies(
+    opened: Open, bucket: RemoteAddress, database: str
+) -> None:
+    async with opened(STORAGE_REPLICA_URL=None) as runtime:
+        packed = await storing(runtime)(b"an archive", category=Category.ARCHIVES)
+        left = RemoteStore.at(bucket, runtime.store.instance_id, options_for())
+        await write_marker(left.bucket, Marker(left.instance_id, archives_at="s3://cold"))
+
+    async with opened(STORAGE_REPLICA_URL=str(bucket)) as runtime:
+        await settled(runtime, database)
+
+    marker = await read_marker(left.bucket)
+    assert await left.read(packed.key, size_bytes=10) == b"an archive"
+    left.close()
+    assert marker == Marker(left.instance_id)
