@@ -8,12 +8,18 @@ import structlog
 from sqlalchemy import text
 
 from media_analysis.db.database import Database
+from media_analysis.replication.claiming import LEASE_SECONDS
 from media_analysis.storage.store import ObjectStore
 
 UNTOUCHED_FOR: Final = timedelta(days=1)
 """What is longer than any write may be late."""
-# Of a file that is stored nothing else is on its way: what lies there a request has left whose answer was lost.
-_PENDING = text("SELECT key FROM media_files WHERE state = 'pending' AND key = ANY(CAST(:keys AS text[]))")
+# Of a file that is stored nothing is on its way but a copy, or what heals it, while somebody renews the lease of that.
+_WRITTEN = text("""
+    SELECT file.key FROM media_files AS file LEFT JOIN replicas AS replica
+        ON replica.file_id = file.id AND replica.key = file.key AND replica.lease_id IS NOT NULL
+    WHERE file.key = ANY(CAST(:keys AS text[]))
+        AND (file.state = 'pending' OR replica.due_at BETWEEN now() AND now() + CAST(:lease AS interval))
+""")
 log = structlog.get_logger()
 
 
@@ -35,8 +41,9 @@ class LeftoverService:
         ended = 0
         async for keys in self.store.abandoned(now - UNTOUCHED_FOR):
             async with self.db.read_only() as session:
-                pending = set((await session.execute(_PENDING, {"keys": list(keys)})).scalars())
-            outcome = await self.store.abort([key for key in dict.fromkeys(keys) if key not in pending])
+                asked = {"keys": list(keys), "lease": timedelta(seconds=LEASE_SECONDS)}
+                written = set((await session.execute(_WRITTEN, asked)).scalars())
+            outcome = await self.store.abort([key for key in dict.fromkeys(keys) if key not in written])
             for key, reason in outcome.failed.items():
                 log.warning("leftovers.kept", key=key, reason=reason)
             ended += len(outcome.gone)
