@@ -16,6 +16,8 @@ from media_analysis.deletion.models import Purge
 from media_analysis.deletion.tombstones import PURGE_LEASE, Claim, ClaimedFile
 from media_analysis.storage.category import Category
 
+QUARANTINE_LOCK: Final = "media-analysis.quarantine"
+"""Whoever deletes what was set aside holds it, and pauses wait for that."""
 END_PURGES: Final = "DELETE FROM purges"
 # While deletion is paused bytes stay, whoever wanted them gone; the files of one entry are of one category.
 _RUNNING: Final = """NOT EXISTS (
@@ -43,16 +45,15 @@ _POSTPONE = text("""
     UPDATE purges SET due_at = now(), attempts = attempts - 1 FROM locked WHERE purges.id = locked.id
 """)
 # An entry whose bytes could not go before says why while it waits for its next turn, and no more once it has that.
-_UNDER_WAY = text("""
+_UNDER_WAY = text(f"""
     SELECT EXISTS (
         SELECT FROM purges
         WHERE due_at > now() AND due_at <= now() + :lease AND attempts > 0 AND last_error IS NULL
             AND coalesce(CAST(:category AS category) = (
                 SELECT stone.category FROM tombstones AS stone WHERE stone.id = purges.tombstone_ids[1]
             ), true)
-    ) OR NOT pg_try_advisory_xact_lock_shared(hashtextextended('media-analysis.quarantine', 0))
-""")
-_LOCK_QUARANTINE = text("SELECT pg_advisory_xact_lock(hashtextextended('media-analysis.quarantine', 0))")
+    ) OR NOT pg_try_advisory_xact_lock_shared(hashtextextended('{QUARANTINE_LOCK}', 0))
+""")  # noqa: S608 - a constant
 
 # A hundred entries of one deletion are purged one after the other, each on a lease from its own beginning.
 _RENEW_PURGE = text("""
@@ -125,11 +126,6 @@ async def is_under_way(session: AsyncSession, category: Category | None) -> bool
     """Say whether somebody may be unlinking bytes of a category, or of any, right now."""
     asked = {"category": None if category is None else category.value, "lease": PURGE_LEASE}
     return bool((await session.execute(_UNDER_WAY, asked)).scalar_one())
-
-
-async def lock_quarantine(session: AsyncSession) -> None:
-    """Let nobody else unlink what was set aside, and pauses wait for it, until the transaction ends."""
-    await session.execute(_LOCK_QUARANTINE)
 
 
 async def add_confirmed(session: AsyncSession, *, at: datetime) -> UUID:

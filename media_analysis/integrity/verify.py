@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
+from media_analysis.db.locks import locked
 from media_analysis.failpoints import failpoint
 from media_analysis.files.transitions import mark_hashed
 from media_analysis.integrity.inspection import (
@@ -85,6 +87,7 @@ _RUNS = text("""
         AND (job.deleted_at IS NULL OR job.restorable_until > coalesce(CAST(:now AS timestamptz), now()))
     ORDER BY job.id LIMIT :limit
 """)
+_TREE: Final = "media-analysis.tree"
 _LOCK_TREE = text("SELECT pg_advisory_xact_lock(hashtextextended('media-analysis.tree', 0))")
 
 
@@ -211,34 +214,28 @@ class VerifyService:
         sizes = {entry.name: entry.size_bytes for entry in entries}
         keys = list(sizes)
         for start in range(0, len(keys), MOVED_AT_ONCE):
-            some = keys[start : start + MOVED_AT_ONCE]
-            aside = self._rename_aside if all(map(self.store.names_first, some)) else self._copy_aside
-            moved = await aside(some, request, sizes, now.date())
-            report.quarantined += len(moved)
+            report.quarantined += await self._set_aside(keys[start : start + MOVED_AT_ONCE], request, sizes, now.date())
 
-    async def _rename_aside(
-        self, keys: Sequence[str], request: VerifyRequest, sizes: Mapping[str, int], day: date
-    ) -> Mapping[str, str]:
-        async with self.db.transaction() as session:
-            # An upload commits its row before it makes the name, so a second look after the walk is enough for
-            # uploads; imports import names that exist, and wait for this lock instead.
-            await lock_tree(session)
-            moved = await self.store.set_aside(await list_unclaimed(session, keys), day=day)
-            # A crash before the commit leaves objects in quarantine without an event; their path says it all.
-            await add_events(session, _acts(request, moved, sizes))
-            failpoint("quarantine.recording")
-        return moved
+    async def _set_aside(self, keys: Sequence[str], request: VerifyRequest, sizes: Mapping[str, int], day: date) -> int:
+        """Do it under the lock of the tree; in a bucket, where it takes minutes, nothing is imported in place."""
+        # An upload commits its row before it makes the name, so a second look after the walk is enough for
+        # uploads; imports import names that exist, and wait for this lock instead.
+        is_tree = all(map(self.store.names_first, keys))
+        async with locked(self.db, _TREE) if is_tree else nullcontext() as lock:
+            async with self.db.read_only() as session:
+                unclaimed = await list_unclaimed(session, keys)
+            if lock is not None:
+                await lock.require()
+            moved = await self.store.set_aside(unclaimed, day=day)
+        # A crash before the commit leaves objects in quarantine without an event; their path says it all.
+        failpoint("quarantine.recording")
+        await self._record_aside(_acts(request, moved, sizes))
+        return len(moved)
 
-    async def _copy_aside(
-        self, keys: Sequence[str], request: VerifyRequest, sizes: Mapping[str, int], day: date
-    ) -> Mapping[str, str]:
-        """Do it in a bucket, which takes minutes to copy what is large, and in which nothing is imported in place."""
-        async with self.db.read_only() as session:
-            unclaimed = await list_unclaimed(session, keys)
-        moved = await self.store.set_aside(unclaimed, day=day)
+    @retried
+    async def _record_aside(self, acts: Sequence[Act]) -> None:
         async with self.db.transaction() as session:
-            await add_events(session, _acts(request, moved, sizes))
-        return moved
+            await add_events(session, acts)
 
 
 def _nobody(_: VerifyReport) -> None:

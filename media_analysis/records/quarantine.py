@@ -10,7 +10,8 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
-from media_analysis.deletion.outbox import lock_quarantine
+from media_analysis.db.locks import locked
+from media_analysis.deletion.outbox import QUARANTINE_LOCK
 from media_analysis.deletion.pauses import list_pauses
 from media_analysis.integrity.verify import list_unclaimed
 from media_analysis.records.models import note_end
@@ -21,7 +22,7 @@ from media_analysis.storage.store import ObjectStore
 
 NAME: Final = "quarantine"
 AT_ONCE: Final = 200
-"""Objects unlinked in one transaction, which a pause waits for."""
+"""Objects deleted under one lock, which a pause waits for."""
 SHOWN: Final = 20
 log = structlog.get_logger()
 
@@ -102,19 +103,23 @@ class QuarantineService:
         last = (now - self.life).astimezone(UTC).date()
         return [day for day in await self.store.list_quarantine_days() if day < last]
 
-    @retried
     async def _end(self, batch: _Batch) -> int:
-        async with self.db.transaction() as session:
-            # Held while they go: a pause that begins now waits for them, and one that stands is seen below.
-            await lock_quarantine(session)
-            free = await self._list_free(session, batch)
+        # Held while they go: a pause that begins now waits for them, and one that stands is seen below.
+        async with locked(self.db, QUARANTINE_LOCK) as lock:
+            async with self.db.read_only() as session:
+                free = await self._list_free(session, batch)
             await self.store.require_marker()
+            await lock.require()
             outcome = await self.store.delete_set_aside(free)
-            batch.kept.add("failed", list(outcome.failed))
-            ended = len(free) - len(outcome.failed)
-            if ended:
-                await note_end(session, NAME, before=batch.before, records=ended, now=batch.now)
+        batch.kept.add("failed", list(outcome.failed))
+        if ended := len(free) - len(outcome.failed):
+            await self._note_end(batch, ended)
         return ended
+
+    @retried
+    async def _note_end(self, batch: _Batch, ended: int) -> None:
+        async with self.db.transaction() as session:
+            await note_end(session, NAME, before=batch.before, records=ended, now=batch.now)
 
     async def _count(self, batch: _Batch) -> int:
         async with self.db.read_only() as session:

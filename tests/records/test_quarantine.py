@@ -13,6 +13,7 @@ from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import load_settings
 from media_analysis.storage.category import Category
 from media_analysis.storage.marker import MARKER_NAME
+from media_analysis.storage.store import DeleteOutcome
 from media_analysis.storage.unlinking import Unlinked, unlink_beneath
 from media_analysis.storage.walk import QUARANTINE
 from tests.conftest import Client, StoreFile, fetch
@@ -124,6 +125,24 @@ async def test_a_pause_keeps_what_lay_in_its_category(runtime: Runtime, set_asid
     assert (rehearsed, ended, none) == (2, 2, 0)
     assert left == (True, True, False)
     assert (await runtime.records.end())["quarantine"] == 2
+
+
+async def test_no_transaction_is_open_while_what_was_set_aside_is_deleted(
+    runtime: Runtime, set_aside: SetAside, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Law 2: a bucket may take longer than a transaction may wait."""
+    set_aside("clips/stray.bin")
+    delete, waiting = runtime.store.delete_set_aside, list[int]()
+
+    async def look_and_delete(places: Sequence[str]) -> DeleteOutcome:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in %'"
+        waiting.append((await fetch(database, query))[0][0])
+        return await delete(places)
+
+    monkeypatch.setattr(runtime.store, "delete_set_aside", look_and_delete)
+
+    assert (await runtime.records.end())["quarantine"] == 1
+    assert waiting == [0]
 
 
 async def test_a_pause_waits_for_what_is_being_unlinked(
