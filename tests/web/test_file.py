@@ -146,6 +146,23 @@ def test_a_waveform_is_drawn_from_its_peaks_and_what_is_none_is_not() -> None:
     assert outline(b'{"channels": 1, "bits": 8, "data": []}') is None
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        b'{"channels": 1, "bits": 100000, "data": [0, 1]}',
+        b'{"channels": 1, "bits": -8, "data": [0, 1]}',
+        b'{"channels": 1, "bits": 8, "data": 7}',
+        b'{"channels": 1, "bits": 8, "data": ["low", "high"]}',
+        b'{"channels": 1.5, "bits": 8, "data": [0, 1]}',
+        b'{"channels": [], "bits": [], "data": [0, 1]}',
+        b"[]",
+    ],
+)
+def test_what_a_program_elsewhere_calls_a_waveform_is_drawn_as_none_unless_it_is_one(told: bytes) -> None:
+    """It is read by the process that serves everybody: numbers of its own must not fill that, nor fail the screen."""
+    assert outline(told) is None
+
+
 def test_the_line_of_a_life_has_what_happened_on_its_left_and_what_comes_on_its_right() -> None:
     now = datetime(2026, 11, 30, tzinfo=UTC)
     told = Explanation(
