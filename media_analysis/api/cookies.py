@@ -4,7 +4,6 @@ Source: Fetch standard (Origin), W3C Fetch Metadata (Sec-Fetch-Site), RFC 6265bi
 """
 
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.datastructures import URL, Headers
 from starlette.requests import cookie_parser
@@ -49,7 +48,7 @@ def require_own_origin(scope: Scope, *, is_certain: bool) -> None:
         return
     is_own = site in _OWN_SITES or site is None
     if origin is not None:
-        is_own = is_own and urlsplit(origin).netloc == (headers.get("host") or URL(scope=scope).netloc)
+        is_own = is_own and origin.partition("://")[2] == (headers.get("host") or URL(scope=scope).netloc)
     if not is_own or (site is None and origin is None):
         raise ForeignOrigin
 

@@ -59,6 +59,8 @@ async def test_signing_in_leads_to_no_other_site(sign_in: SignIn, client: Client
     [
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
+        {"Origin": "http://test/evil"},
         {"Origin": "http://test:8000"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site", "Origin": "http://test"},
