@@ -27,7 +27,6 @@ OTHERWISE = {
     "retention/holds.py": "run by `Database.retry`",
     "imports/tree/statements.py": "waits for nobody while it holds something",
     "imports/tree/copying.py": "an import, begun again where it stopped",
-    "integrity/verify.py": "run by hand",
     "retention/notices/service.py": "duties, done again at the next tick",
     "retention/notices/warnings.py": "duties, done again at the next tick",
     "retention/plans/applying.py": "a plan is applied in batches, each of which may be repeated",

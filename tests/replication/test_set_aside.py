@@ -1,6 +1,6 @@
 """What `verify` sets aside of a store with a second copy."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,10 +8,13 @@ import pytest
 
 from media_analysis.integrity.verify import VerifyRequest, VerifyService
 from media_analysis.runtime import Runtime
+from media_analysis.storage.replicated import ReplicatedStore
 from media_analysis.storage.store import DeleteOutcome
 from tests.conftest import fetch
 from tests.replication.conftest import Settle
 from tests.storage.conftest import put
+
+DeleteMany = Callable[..., Awaitable[DeleteOutcome]]
 
 
 async def test_no_transaction_is_open_while_second_copies_of_what_is_set_aside_are_deleted(
@@ -22,8 +25,10 @@ async def test_no_transaction_is_open_while_second_copies_of_what_is_set_aside_a
     await put(runtime.store, "clips/stray.bin", b"stray")
     (second / "clips").mkdir(exist_ok=True)
     (second / "clips/stray.bin").write_bytes(b"stray")
+    assert isinstance(runtime.store, ReplicatedStore)
     copies = await runtime.store.copy.require()
-    delete, waiting = copies.delete_many, list[int]()
+    delete: DeleteMany = copies.delete_many
+    waiting = list[int]()
 
     async def look_and_delete(keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
         query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in %'"
