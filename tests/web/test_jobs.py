@@ -1,6 +1,7 @@
 """The screens of jobs: what is listed, what one made and found out, and the form that starts one."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 from media_analysis.jobs.attempts.attempt import NewResult
 from media_analysis.runtime import Runtime
 from media_analysis.sessions.roles import Role, Scope
+from media_analysis.web.pages import templates
 from tests.api.jobs import create, fail, finish
 from tests.conftest import Client
 from tests.web.conftest import OWN, SignIn
@@ -158,3 +160,23 @@ async def test_whoever_may_not_use_jobs_sees_none(
 
     for path in ("/jobs", "/jobs/new", f"/jobs/{uuid4()}"):
         assert "Your session was not made for this" in await shown(visitor, path, code=403)
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ({"found": [{"name": "<b>cat"}, 2]}, ("&lt;b&gt;cat", "1 more are in the JSON")),
+        ({"found": [{"number": number} for number in range(60)]}, ("10 more are in the JSON",)),
+        ({"instant_seconds": 1e308}, ("1e+308 s",)),
+        ({"deep": {"deeper": {"deepest": {"still": {"more": 1}}}}}, ("It is in the JSON",)),
+    ],
+)
+def test_whatever_a_program_elsewhere_found_is_shown_as_far_as_it_is_readable(
+    told: dict[str, Any], shown: tuple[str, ...]
+) -> None:
+    facts = templates().get_template("jobs/document.html").make_module().facts  # type: ignore[attr-defined]
+
+    page = str(facts(told))
+
+    assert all(words in page for words in shown)
+    assert "<b>cat" not in page
