@@ -1,7 +1,7 @@
 """A lock of PostgreSQL's that is held while no transaction is open: for what takes longer than one may."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,7 +65,8 @@ class SessionLock:
         """Let others have it."""
         connection, self.connection = self.connection, None
         if connection is not None:
-            await connection.close(timeout=PATIENCE_SECONDS)
+            with suppress(OSError):  # a server that says nothing any more; whoever has something to say goes first
+                await connection.close(timeout=PATIENCE_SECONDS)
 
 
 @asynccontextmanager
