@@ -262,9 +262,11 @@ def _length(head: bytes) -> int:
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, most_bytes: int | None) -> None:
     copied = 0
     while chunk := await reader.read(65_536):
-        writer.write(chunk)
-        await writer.drain()
         copied += len(chunk)
         if most_bytes is not None and copied >= most_bytes:
+            writer.write(chunk[:-1])  # all of an answer may have come at once
+            await writer.drain()
             return
+        writer.write(chunk)
+        await writer.drain()
     writer.close()
