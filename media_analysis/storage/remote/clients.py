@@ -31,6 +31,8 @@ _CAUSES: Final[Mapping[str, str]] = {
 }
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
+PAUSE_FACTOR: Final = 8
+"""obstore draws each pause between the first one and so many times the one before: about twice that, as it comes."""
 _ENVIRONMENT: Final = threading.Lock()
 
 
@@ -86,12 +88,12 @@ def open_client(
     if bundle := told.ca_bundle(provider):
         client["root_certificate"] = bundle
     retry: RetryConfig = {
-        "max_retries": _retries_within(options.retry_seconds),
+        "max_retries": retries_within(options.retry_seconds),
         "retry_timeout": timedelta(seconds=options.retry_seconds),
         "backoff": {
             "init_backoff": timedelta(seconds=FIRST_PAUSE_SECONDS),
             "max_backoff": timedelta(seconds=LONGEST_PAUSE_SECONDS),
-            "base": 2,
+            "base": PAUSE_FACTOR,
         },
     }
     try:
@@ -104,7 +106,7 @@ def open_client(
     return opened
 
 
-def _retries_within(seconds: float) -> int:
+def retries_within(seconds: float) -> int:
     """Return how many retries fit: what breaks in the middle of an answer is counted by obstore, and not timed."""
     pause, retries = FIRST_PAUSE_SECONDS, 0
     while (seconds := seconds - pause) > 0:
