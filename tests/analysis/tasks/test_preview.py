@@ -188,7 +188,7 @@ def test_the_poster_is_no_black_picture_where_there_is_another() -> None:
     def paint(number: int, width: int, height: int) -> Image.Image:
         return numbered(number, width, height) if 13 < number < 20 else Image.new("RGB", (width, height))
 
-    film = clips.film("dark.mp4", Film(pictures=Pictures(keyframe_every=5, paint=paint)))
+    film = clips.film("dark_first_cell.mp4", Film(pictures=Pictures(keyframe_every=5, paint=paint)))
 
     collected = run("preview", film)
 
