@@ -147,7 +147,9 @@ class TestScarcity:
         async with served(app) as port:
             held = [await begun(port, head.encode()) for _ in range(2)]
             refused = await client.request("GET", path)
-            upload = post(client, RAW, Half())
+            body = Half()
+            upload = post(client, RAW, body)
+            await body.begun.wait()
             await execute(database, REVOKED)
             witness = await answered(upload)  # all are ended by one look
             got = [await rest(connection) for connection in held]
