@@ -1,7 +1,6 @@
 """A target that has no room in the midst of a move: said clearly, nothing lost, and it goes on once there is room."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -18,7 +17,7 @@ from tests.moves.conftest import MovesOf, OpenAt
 from tests.moves.test_service import objects, read
 from tests.s3 import ENVIRONMENT, new_bucket
 from tests.storage.remote.proxy import Answer, spoiling_proxy
-from tests.storage.test_disk_faults import mount
+from tests.storage.test_disk_faults import small_disk
 
 LARGE = os.urandom(2 * 2**20)
 
@@ -26,13 +25,8 @@ LARGE = os.urandom(2 * 2**20)
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A disk that takes one large file and not two."""
-    root = tmp_path / "small"
-    root.mkdir()
-    mount("-t", "tmpfs", "-o", "size=4m", "tmpfs", str(root))
-    try:
+    with small_disk(tmp_path / "small", mebibytes=4) as root:
         yield root
-    finally:
-        subprocess.run(["umount", root], check=True)
 
 
 async def test_a_disk_that_is_full_in_the_midst_of_a_move_stops_it_until_there_is_room(

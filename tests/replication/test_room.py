@@ -1,6 +1,5 @@
 """A second place without room: copies wait, and whoever asks hears why."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,19 +9,14 @@ from media_analysis.runtime import Runtime
 from tests.conftest import StoreFile, execute
 from tests.replication.conftest import Settle, replication_of
 from tests.replication.test_copying import LARGE, lying
-from tests.storage.test_disk_faults import mount
+from tests.storage.test_disk_faults import small_disk
 
 
 @pytest.fixture
 def second(tmp_path: Path) -> Iterator[Path]:
     """A disk that takes one large file and not two."""
-    root = tmp_path / "second"
-    root.mkdir()
-    mount("-t", "tmpfs", "-o", "size=4m", "tmpfs", str(root))
-    try:
+    with small_disk(tmp_path / "second", mebibytes=4) as root:
         yield root
-    finally:
-        subprocess.run(["umount", root], check=True)
 
 
 async def test_what_has_no_room_waits_and_the_status_says_why(

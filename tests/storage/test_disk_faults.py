@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -57,6 +58,17 @@ def mount(*arguments: str) -> None:
         pytest.skip("mounting needs root")
     if subprocess.run(["mount", *arguments], check=False).returncode:
         pytest.skip("mounting is not allowed here")
+
+
+@contextmanager
+def small_disk(root: Path, *, mebibytes: int) -> Iterator[Path]:
+    """Make a directory that is a disk of its own, in memory."""
+    root.mkdir()
+    mount("-t", "tmpfs", "-o", f"size={mebibytes}m", "tmpfs", str(root))
+    try:
+        yield root
+    finally:
+        subprocess.run(["umount", root], check=True)
 
 
 @pytest.fixture
