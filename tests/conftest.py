@@ -32,9 +32,10 @@ from media_analysis.storage.category import Category
 from tests import claims
 from tests.browser import browser  # noqa: F401 - a fixture of several packages
 from tests.client.server import shared_server  # noqa: F401 - a fixture of two packages
-from tests.collecting import pytest_collection, shared_out  # noqa: F401 - one is a hook
+from tests.collecting import pytest_collection, pytest_configure, shared_out  # noqa: F401 - two are hooks
 from tests.emptying import emptied
 from tests.lock_order import SAYING, Recorder
+from tests.loop import run_on_uvloop
 from tests.oracle import inspect_everything
 from tests.reused import APPLICATIONS, CONNECTIONS, Pool, end_old_zygotes, remember_what_is_installed
 from tests.s3 import leave_out_s3
@@ -51,6 +52,7 @@ ROLES = {"alice": Role.USER, "bob": Role.USER, "admin": Role.ADMIN}
 """Who calls the application in tests."""
 LOCKS = Recorder().start()
 remember_what_is_installed()
+run_on_uvloop()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -11,11 +11,12 @@ from media_analysis.runtime import Runtime, open_services
 from media_analysis.settings import Settings
 from media_analysis.settings.postgres import database_options
 from media_analysis.storage.remote.address import RemoteAddress
+from media_analysis.storage.remote.bucket import Bucket
 from media_analysis.storage.remote.names import PIECES
 from tests.conftest import OpenRuntime, fetch
 from tests.oracle import inspect_everything
 from tests.reused import Pool, end_old_zygotes
-from tests.s3 import mirror
+from tests.s3 import copied, mirror
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,13 @@ class CopiedOracle:
     """Inspects copies of what lies below addresses; a store that is a directory is looked at where it is."""
 
     database: str
-    store: RemoteAddress | Path
+    store: RemoteAddress | Bucket | Path
     into: Path
     archives: RemoteAddress | None = None
 
     async def __call__(self, *, acknowledged: Mapping[str, str] | None = None) -> list[str]:
         shutil.rmtree(self.into, ignore_errors=True)
-        root = self.store if isinstance(self.store, Path) else await mirror(self.store, self.into / "store")
+        root = await self._below()
         archives = None if self.archives is None else await mirror(self.archives, self.into / "archives")
         pending = {
             row["key"] for row in await fetch(self.database, "SELECT key FROM media_files WHERE state = 'pending'")
@@ -37,6 +38,16 @@ class CopiedOracle:
         for key in pending:
             _join_pieces(root, key)
         return await inspect_everything(self.database, root, acknowledged=acknowledged, archives=archives)
+
+    async def _below(self) -> Path:
+        into = self.into / "store"
+        match self.store:
+            case Path() as root:
+                return root
+            case Bucket() as bucket:
+                return await copied(bucket, into)
+            case address:
+                return await mirror(address, into)
 
 
 def opening(settings: Settings, pool: Pool, fork_server: ForkServer, inspect: CopiedOracle) -> OpenRuntime:

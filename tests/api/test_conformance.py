@@ -20,7 +20,7 @@ from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.sessions.models import Role
 from media_analysis.settings import Settings
 
-EXAMPLES: Final = 14
+EXAMPLES: Final = 20
 CHECKED: Final = [
     "not_a_server_error",
     "status_code_conformance",

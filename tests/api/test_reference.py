@@ -2,18 +2,16 @@
 
 import asyncio
 import re
-import shutil
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
 
-import pytest
 from fastapi import FastAPI
 
 from tests.api.raw import served
+from tests.browser import find_chromium
 from tests.conftest import Client
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 QUIET = "--no-sandbox --disable-background-networking --disable-component-update --disable-sync --no-first-run"
 POLICY = re.compile(r"default-src 'none'; script-src 'self' ('sha256-[A-Za-z0-9+/=]{44}'); .*frame-ancestors 'none'")
 
@@ -64,12 +62,11 @@ async def test_the_reference_page_needs_no_other_host(client: Client) -> None:
         assert (await client.request("GET", part, by=None)).status_code == 200
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no browser here")
 async def test_a_browser_shows_every_route_and_refuses_nothing_of_the_page(app: FastAPI, tmp_path: Path) -> None:
     async with served(app) as port:
         child = await asyncio.create_subprocess_exec(
             *(
-                str(CHROMIUM),
+                find_chromium(),
                 "--headless",
                 *QUIET.split(),
                 f"--user-data-dir={tmp_path}",

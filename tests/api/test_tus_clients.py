@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
-from playwright.async_api import Page, Route, async_playwright
+from playwright.async_api import Browser, Page, Route
 
 from tests.api.raw import PATIENCE, served
 from tests.api.tus import PIECE, metadata
@@ -106,24 +106,19 @@ async def test_tuspy_uploads_every_byte_in_every_way(address: str, client: Clien
 
 
 @pytest.fixture
-async def page(packages: Path, address: str) -> AsyncIterator[Page]:
+async def page(packages: Path, address: str, browser: Browser) -> AsyncIterator[Page]:
     """A page of the service's own origin, in a browser, that has Uppy."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed")
     files = {"/": HERE / "uppy.html", "/uppy.min.mjs": packages / "node_modules/uppy/dist/uppy.min.mjs"}
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        opened = await browser.new_page()
+    opened = await browser.new_page()
 
-        async def answer(route: Route) -> None:
-            await route.fulfill(path=files[httpx.URL(route.request.url).path])
+    async def answer(route: Route) -> None:
+        await route.fulfill(path=files[httpx.URL(route.request.url).path])
 
-        for path in files:
-            await opened.route(str(httpx.URL(address).join(path)), answer)
-        await opened.goto(str(httpx.URL(address).join("/")))
-        yield opened
-        await browser.close()
+    for path in files:
+        await opened.route(str(httpx.URL(address).join(path)), answer)
+    await opened.goto(str(httpx.URL(address).join("/")))
+    yield opened
+    await opened.close()
 
 
 async def test_uppy_in_a_browser_uploads_every_byte_and_goes_on_after_its_page_was_left(

@@ -6,6 +6,7 @@ from media_analysis.archive.models import ArchiveTaskStatus
 from media_analysis.archive.progress import TaskProgress
 from media_analysis.errors import FileArchived
 from media_analysis.runtime import Runtime
+from media_analysis.storage.writing import DiskWriter
 from tests.archive.archived import add_file, archive, archived_content, content_of, make_run, restore
 from tests.conftest import fetch
 
@@ -16,11 +17,18 @@ def environment(request: pytest.FixtureRequest, environment: dict[str, str]) -> 
     return {**environment, "ARCHIVE_COMPRESSION": request.param}
 
 
-async def test_a_run_is_archived_read_inside_and_restored_as_it_was(runtime: Runtime, database: str) -> None:
-    run = await make_run(runtime)
+async def test_a_run_is_archived_read_inside_and_restored_as_it_was(
+    runtime: Runtime, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, expected = await make_run(runtime), list[int]()
+    with monkeypatch.context() as patch:
+        patch.setattr(DiskWriter, "expect", lambda _, size_bytes: expected.append(size_bytes))
 
-    task = await archive(runtime, run.id)
+        task = await archive(runtime, run.id)
 
+    (segment,) = await fetch(database, "SELECT size_bytes FROM media_files WHERE role = 'archive'")
+    assert len(expected) == 1
+    assert expected[0] >= segment["size_bytes"], "a bucket makes its parts for so much"
     assert (task.status, task.error) == (ArchiveTaskStatus.COMPLETED, None)
     job, _ = await runtime.jobs.catalog.get(run.id, owner="alice")
     assert job.archived_at is not None

@@ -29,7 +29,7 @@ OWN: Final[Mapping[str, frozenset[str]]] = {
     "automatic": frozenset({"analyses"}),
     "buckets": frozenset({"remote"}),
     "buckets, setting aside": frozenset({"aside"}),
-    "moves": frozenset({"move"}),
+    "moves": frozenset({"move", "copy"}),
     "replication": frozenset({"replica"}),
     "cluster": frozenset({"embedded"}),
     "import": frozenset({"import"}),

@@ -13,7 +13,9 @@ from typing import IO
 
 import httpx
 
+from media_analysis.runtime import Runtime
 from tests.processes import DEVNULL, PLAIN, Process, start
+from tests.reused import APPLICATIONS
 
 READY_SECONDS = 60
 _READY = re.compile(rb"ready at (http://127\.0\.0\.1:\d+)")
@@ -52,6 +54,19 @@ async def served(environment: Mapping[str, str], *, port: str = "0", **variables
                 yield Service(running, http)
         finally:
             running.kill()
+
+
+@asynccontextmanager
+async def returned(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
+    """Speak as its administrator to a service that was killed and is back in this process, which starts in no time.
+
+    It does what it is asked: for services that are told to do nothing else, neither sweep nor work nor archive.
+    """
+    token = (runtime.settings.data_dir / "admin-token").read_text().strip()
+    transport = httpx.ASGITransport(APPLICATIONS.over(runtime))
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://test/api/v1", headers=headers) as http:
+        yield http
 
 
 async def _wait_until_ready(running: Process, errors: IO[bytes]) -> str | None:

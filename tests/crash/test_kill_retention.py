@@ -9,11 +9,11 @@ import pytest
 
 from media_analysis.failpoints import KILL_VARIABLE, TRACE_VARIABLE
 from media_analysis.storage.category import Category
-from tests.conftest import StartOver, fetch
+from tests.conftest import OpenRuntime, StartOver, fetch
 from tests.crash.points import EACH, OWN, find_moments
 from tests.crash.retention_scenario import SETTINGS, RetentionScenario, Told
 from tests.crash.scenario import clean_up, let_leases_lapse
-from tests.crash.service import served
+from tests.crash.service import returned, served
 from tests.oracle import inspect_everything
 
 pytestmark = pytest.mark.crash
@@ -39,6 +39,7 @@ async def test_a_service_killed_while_it_retains_keeps_its_word(
     when: str,
     environment: dict[str, str],
     database: str,
+    open_here: OpenRuntime,
     start_over: StartOver,
     subtests: pytest.Subtests,
     tmp_path: Path,
@@ -54,21 +55,22 @@ async def test_a_service_killed_while_it_retains_keeps_its_word(
     for moment in find_moments(trace, "retention", when=when, kinds=KINDS):
         with subtests.test(moment):
             await start_over()
-            await _die_and_keep(moment, environment, database, tmp_path / "var" / "store")
+            await _die_and_keep(moment, environment, open_here, database, tmp_path / "var" / "store")
 
 
-async def _die_and_keep(moment: str, environment: Mapping[str, str], database: str, store: Path) -> None:
+async def _die_and_keep(
+    moment: str, environment: Mapping[str, str], open_here: OpenRuntime, database: str, store: Path
+) -> None:
     async with served(environment, **{KILL_VARIABLE: moment}) as service:
         assert service.http is not None
         scenario = RetentionScenario(service.http, database)
         survived = await scenario.play()
         ended = None if survived else await service.wait_for_death()
     left = await inspect_everything(database, store, acknowledged=scenario.told.kept)
-    async with served(environment) as service:
-        assert service.http is not None
+    async with open_here() as runtime, returned(runtime) as http:
         await let_leases_lapse(database)
-        await clean_up(service.http)
-        await _require_kept(service.http, database, scenario.told)
+        await clean_up(http)
+        await _require_kept(http, database, scenario.told)
 
     assert ended == -signal.SIGKILL, f"{moment} was never reached"
     assert left == []

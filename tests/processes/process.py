@@ -12,21 +12,28 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self
 
+from tests.processes.stacks import ASKED_BY
+
 ROOT: Final = Path(__file__).parents[2]
 DEVNULL: Final = subprocess.DEVNULL
 WAIT_SECONDS: Final = 60.0
+TELLING_SECONDS: Final = 5.0
 PLAIN: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For clients that speak plain HTTP to a command: to read whom the system trusts takes longer than most tests."""
 
 Stream = IO[bytes] | IO[str] | int | None
 """A file, a descriptor, DEVNULL, or None for this process's own."""
+
+
+_LINKS: Final = set[socket.socket]()
+"""Held here as well: one that is only part of a cycle may be taken for forgotten before its process closes it."""
 
 
 @dataclass
@@ -36,6 +43,9 @@ class Process:
     arguments: tuple[str, ...]
     pid: int
     link: socket.socket
+
+    def __post_init__(self) -> None:
+        _LINKS.add(self.link)
 
     @property
     def returncode(self) -> int | None:
@@ -78,6 +88,7 @@ class Process:
         self.wait()
 
     def __del__(self) -> None:
+        _LINKS.discard(self.link)
         self.link.close()
 
     def _ended(self, timeout: float | None) -> int | None:
@@ -134,16 +145,29 @@ def _descriptor(stream: Stream, own: int, nowhere: IO[bytes]) -> int:
     return stream if isinstance(stream, int) else stream.fileno()
 
 
+def _doing(process: Process, errors: IO[bytes]) -> str:
+    """Return what a command that does not end complained of, and the stacks of what it does."""
+    process.send_signal(ASKED_BY)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(TELLING_SECONDS)
+    errors.seek(0)
+    return errors.read().decode(errors="replace")
+
+
 def run(
     *arguments: str | Path, environment: Mapping[str, str], stdin: Stream = DEVNULL, seconds: float = WAIT_SECONDS
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command to its end and return what it printed."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         process = start(*arguments, environment=environment, stdin=stdin, stdout=output, stderr=errors)
-        try:
-            process.wait(seconds)
-        finally:
-            process.kill()
+        with closing(process.link):
+            try:
+                status = process.wait(seconds)
+            except subprocess.TimeoutExpired as late:
+                late.add_note(_doing(process, errors))
+                raise
+            finally:
+                process.kill()
         output.seek(0)
         errors.seek(0)
-        return subprocess.CompletedProcess(process.arguments, process.wait(), output.read(), errors.read())
+        return subprocess.CompletedProcess(process.arguments, status, output.read(), errors.read())

@@ -31,6 +31,7 @@ from media_analysis import app
 from media_analysis.analysis.kinds import load_kinds
 from media_analysis.db.migrations import head
 from media_analysis.settings import load_settings
+from tests.processes.stacks import tell_when_asked
 from tests.reused import APPLICATIONS, remember_what_is_installed
 
 PACKAGE: Final = "media_analysis"
@@ -70,6 +71,7 @@ class Command:
         sys.argv = [PACKAGE, *self.arguments]
         sys.path[1:1] = filter(None, self.environment.get("PYTHONPATH", "").split(os.pathsep))
         self._redirect()
+        tell_when_asked()
         importlib.reload(sys.modules[FAILPOINTS])  # armed by the environment of the command
 
     def _redirect(self) -> None:

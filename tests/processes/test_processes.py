@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from media_analysis.failpoints import KILL_VARIABLE, TESTING_VARIABLE
+from tests import processes
 from tests.cli.commands import COMMAND, run, run_program, serving
 from tests.files.conftest import eventually
 from tests.processes import ROOT, start
+from tests.processes.stacks import ASKED_BY
 
 PARENT = """
 import os, time
@@ -91,6 +93,27 @@ async def test_neither_server_nor_command_outlives_who_asked_for_it(environment:
         return not lives(command) and not lives(server)
 
     await eventually(over)
+
+
+def test_a_command_that_does_not_end_in_time_fails_with_what_its_threads_were_doing(
+    environment: dict[str, str],
+) -> None:
+    with pytest.raises(subprocess.TimeoutExpired) as late:
+        processes.run("serve", "--port", "0", environment=environment, seconds=1)
+
+    assert "most recent call first" in "".join(late.value.__notes__)
+
+
+def test_a_command_that_is_asked_tells_what_each_of_its_tasks_waits_for(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    with serving(printed=tmp_path / "printed", **environment) as service:
+        service.url()
+        code = service.end(ASKED_BY)
+
+    assert code == -ASKED_BY
+    assert "await server.serve(" in service.output
+    assert "in main_loop" in service.output
 
 
 def test_how_a_command_ended_is_told_as_often_as_it_is_asked() -> None:

@@ -284,7 +284,7 @@ def play(database: str, directory: Path, *, histories: int, steps: int, same: bo
 
 
 def test_any_history_does_what_the_model_says(database: str, tmp_path: Path) -> None:
-    play(database, tmp_path, histories=20, steps=25, same=True)
+    play(database, tmp_path, histories=30, steps=25, same=True)
 
 
 @pytest.mark.large

@@ -67,12 +67,14 @@ async def test_what_turns_out_to_wait_behind_long_ones_is_handed_back_as_if_it_h
     await queue_jobs(quick, source, SHORT)
     await queue_jobs(quick, source, LONG, endless=True)
 
+    held = await jobs_of(database)
+
     async def only_slots_run() -> bool:
-        return statuses(await jobs_of(database)) == {"completed": SHORT, "running": SLOTS, "pending": LONG - SLOTS}
+        held.update(await jobs_of(database))
+        return statuses(held) == {"completed": SHORT, "running": SLOTS, "pending": LONG - SLOTS}
 
     async with running_worker(quick, options(concurrency=SLOTS, heartbeat=LEASE)):
         await until(only_slots_run)
-        held = await jobs_of(database)
     handed_back = await jobs_of(database)
 
     assert {job["attempts"] for job in held.values() if job["status"] == "pending"} == {0}

@@ -15,7 +15,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.worker.service import WorkerOptions, running_worker
-from tests.conftest import Client, execute
+from tests.conftest import Client, fetch
 from tests.worker.workers import (
     HEARTBEAT,
     jobs_of,
@@ -36,10 +36,13 @@ async def test_a_worker_whose_connection_is_cut_keeps_its_job_and_takes_the_next
     cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'media-analysis job_work'"
     first = await queue_job(runtime, source, seconds=0.7)
 
+    async def was_cut() -> bool:  # which is not there yet when the first job is found without it
+        return bool(await fetch(database, cut))
+
     with capture_logs() as logs:
         async with running_worker(runtime, options()):
             await until_status(database, first, "running")
-            await execute(database, cut)
+            await until(was_cut)
             await queue_job(runtime, source)
             jobs = await until_ended(database)
 
