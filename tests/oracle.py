@@ -76,9 +76,10 @@ class World:
 
 
 def _below(root: Path) -> Iterator[Path]:
-    """Everything but the marker, whole or in the making, the README and real directories; a link to one is not."""
+    """Everything but markers, the README and real directories; a link to one is not."""
     marker = root / MARKER_NAME
     own = {marker if marker.exists() else marker.with_name(f"{MARKER_NAME}.part"), root / README_NAME}
+    own.add(marker.with_name(f"{MARKER_NAME}.before"))  # beside one that a move made
     found = (path for path in root.rglob("*") if root / QUARANTINE not in path.parents)
     yield from (path for path in found if not stat.S_ISDIR(path.lstat().st_mode) and path not in own)
 

@@ -106,10 +106,17 @@ async def new_store(
 async def mirror(address: RemoteAddress, into: Path, environment: Mapping[str, str] = ENVIRONMENT) -> Path:
     """Copy all that lies below an address to a directory."""
     bucket = Bucket(address, options_for(environment))
+    try:
+        return await copied(bucket, into)
+    finally:
+        bucket.close()
+
+
+async def copied(bucket: Bucket, into: Path) -> Path:
+    """Copy all that lies in a bucket that is opened already to a directory."""
     async for page in bucket.pages():
         for entry in page:
             path = into / entry.name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(await bucket.get(entry.name, 0, entry.size_bytes) if entry.size_bytes else b"")
-    bucket.close()
     return into

@@ -147,9 +147,11 @@ def _from_domain(_handler: ExceptionHandler, request: Request, error: MediaAnaly
     return problem_for(request.scope, error)
 
 
-def _from_bug(_handler: ExceptionHandler, _request: Request, error: Exception) -> Problem | None:
+def _from_bug(_handler: ExceptionHandler, request: Request, error: Exception) -> Problem | None:
     if isinstance(error, MediaAnalysisError | HTTPException | RequestValidationError):
         return None
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, MediaAnalysisError):
+        return problem_for(request.scope, error.__cause__)  # to nobody: an answer had begun, and breaks off
     log.error("request.crashed", kind=type(error).__name__, exc_info=error)
     return _problem("internal_error", "Internal server error", 500)
 

@@ -27,7 +27,10 @@ class GatheringSink:
 
 def sink_for(writer: ObjectWriter, size_bytes: int, progress: TaskProgress) -> Sink | GatheringSink:
     """Return what takes the content of one copy: a small one is gathered, a large one written as it comes."""
-    return GatheringSink(writer, progress) if size_bytes <= BUFFER_BYTES else Sink(writer, progress)
+    if size_bytes <= BUFFER_BYTES:
+        return GatheringSink(writer, progress)
+    writer.expect(size_bytes)
+    return Sink(writer, progress)
 
 
 class Landing:

@@ -177,7 +177,7 @@ class JobRemoval:
     results: int
     restorable_until: datetime | None
     remaining: Amount | None
-    """What is still on the disk, None where nobody can tell."""
+    """What is still in the store, None where nobody can tell."""
     obstacles: list[Obstacle] = field(default_factory=list)
     document: Document = field(default_factory=dict, repr=False, compare=False)
 

@@ -8,18 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.errors import UnsafeDatabase
 
-_MUST_BE_ON: Final = ("fsync", "full_page_writes")
+_UNSAFE: Final = text("""
+    SELECT name, current_setting(name) FROM unnest(ARRAY['fsync', 'full_page_writes', 'synchronous_commit']) AS name
+    WHERE current_setting(name) = 'off'
+""")
 
 
 async def list_unsafe_settings(session: AsyncSession) -> Sequence[tuple[str, str]]:
     """Return the (setting, value) pairs under which a crash can lose acknowledged data."""
-    rows = await session.execute(
-        text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names) AND setting <> 'on'"),
-        {"names": list(_MUST_BE_ON)},
-    )
-    unsafe = [(name, setting) for name, setting in rows]
-    synchronous = (await session.execute(text("SHOW synchronous_commit"))).scalar_one()
-    return [*unsafe, ("synchronous_commit", synchronous)] if synchronous == "off" else unsafe
+    return [(name, setting) for name, setting in await session.execute(_UNSAFE)]
 
 
 async def require_safe_settings(session: AsyncSession) -> None:

@@ -81,8 +81,10 @@ class Deleter:
         refused = outcome.failed
         failed = [(file, refused[file.key]) for file in claim.files if file.key in refused] if refused else []
         async with self.db.transaction() as session:
-            most, late_writes = self.max_attempts, self.store.late_writes(claim.files[0].key)  # all are of one category
-            await outbox.confirm(session, claim, failed, max_attempts=most, late_writes=late_writes)
+            key = claim.files[0].key  # all are of one category
+            late, keeps = self.store.late_writes(key), self.store.keeps_versions(key)
+            most = self.max_attempts
+            await outbox.confirm(session, claim, failed, max_attempts=most, late_writes=late, keeps_versions=keeps)
         failpoint("delete.confirmed")
         for file, reason in failed:
             log.warning("purge.failed", file_id=str(file.id), reason=reason, attempts=claim.attempts)

@@ -11,12 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from uuid_utils.compat import uuid7
 
 from media_analysis.columns import CATEGORY
+from media_analysis.db.locks import NamedLock
 from media_analysis.deletion.due import DueFile
 from media_analysis.deletion.models import Purge
 from media_analysis.deletion.tombstones import PURGE_LEASE, Claim, ClaimedFile
 from media_analysis.storage.category import Category
 
-QUARANTINE_LOCK: Final = "media-analysis.quarantine"
+QUARANTINE_LOCK: Final = NamedLock("media-analysis.quarantine", "another process ends what was set aside")
 """Whoever deletes what was set aside holds it, and pauses wait for that."""
 END_PURGES: Final = "DELETE FROM purges"
 # While deletion is paused bytes stay, whoever wanted them gone; the files of one entry are of one category.
@@ -52,7 +53,7 @@ _UNDER_WAY = text(f"""
             AND coalesce(CAST(:category AS category) = (
                 SELECT stone.category FROM tombstones AS stone WHERE stone.id = purges.tombstone_ids[1]
             ), true)
-    ) OR NOT pg_try_advisory_xact_lock_shared(hashtextextended('{QUARANTINE_LOCK}', 0))
+    ) OR NOT pg_try_advisory_xact_lock_shared(hashtextextended('{QUARANTINE_LOCK.name}', 0))
 """)  # noqa: S608 - a constant
 
 # A hundred entries of one deletion are purged one after the other, each on a lease from its own beginning.
@@ -108,6 +109,9 @@ _SUM_ENTRIES = text("""
     WHERE id = ANY(ARRAY(SELECT unnest(tombstone_ids) FROM purges WHERE id = ANY(CAST(:ids AS uuid[]))))
 """)
 
+_TELL_VERSIONS = text("""
+    UPDATE tombstones SET versions_kept = true WHERE id = ANY(CAST(:ids AS uuid[])) AND NOT versions_kept
+""")
 _MARK_PURGED = text("UPDATE tombstones SET purged_at = now() WHERE id = ANY(CAST(:ids AS uuid[]))")
 
 
@@ -182,14 +186,17 @@ async def confirm(
     *,
     max_attempts: int,
     late_writes: timedelta | None,
+    keeps_versions: bool,
 ) -> None:
     """Close an outbox entry; every file that failed gets an entry, a backoff and a last error of its own.
 
     Where writes may be late, what went gets an entry that deletes it again when none can come any more.
     """
+    refused = {file.id for file, _ in failed}
+    gone = [file.id for file in claim.files if file.id not in refused]
+    if keeps_versions:
+        await session.execute(_TELL_VERSIONS, {"ids": gone})
     if late_writes is not None and not claim.again:
-        refused = {file.id for file, _ in failed}
-        gone = [file.id for file in claim.files if file.id not in refused]
         second = {"id": uuid7(), "purge_id": claim.purge_id, "gone": gone, "after": late_writes}
         await session.execute(_ADD_SECOND, second)
     if failed:
@@ -211,8 +218,7 @@ async def confirm(
         # Losing this COMMIT in a crash only means unlinking absent names once more, so it need not reach the disk now.
         await session.execute(text("SET LOCAL synchronous_commit = off"))
     if claim.secure and not claim.again:
-        refused = {file.id for file, _ in failed}
-        await session.execute(_MARK_PURGED, {"ids": [file.id for file in claim.files if file.id not in refused]})
+        await session.execute(_MARK_PURGED, {"ids": gone})
     await session.execute(_CONFIRM, {"id": claim.purge_id})
 
 

@@ -40,6 +40,15 @@ class TransactionConflict(DatabaseUnavailable):
         self.args = ("other work on the same rows stood in the way, every time it was tried; nothing was changed",)
 
 
+class LockBusy(Conflict):
+    """Somebody else does for too long what only one may do at a time."""
+
+    code = "lock_busy"
+
+    def __init__(self, busy: str) -> None:
+        super().__init__(f"{busy}; what was done so far stays: say it again once that is over")
+
+
 class StoreUnavailable(Unavailable):
     """The store fails to read or write."""
 
@@ -56,6 +65,16 @@ class StoreUnavailable(Unavailable):
 
     def __str__(self) -> str:
         return f"{self.args[0]} ({self._reason})"
+
+
+class NameRefused(StoreUnavailable):
+    """No object of a store can have this name; of others it says nothing."""
+
+    code = "name_refused"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.args = ("no object can have this name there",)
 
 
 class MarkerMismatch(Unavailable):

@@ -103,12 +103,12 @@ class SweepNotFound(NotFound):
 
 
 class SlotTaken(Conflict):
-    """Another replica answers this tick of the schedule."""
+    """Another process answers this tick of the schedule."""
 
     code = "slot_taken"
 
     def __init__(self, kind: str) -> None:
-        super().__init__("another replica runs this sweep")
+        super().__init__("another process runs this sweep")
         self.kind = kind
 
 

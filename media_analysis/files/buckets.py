@@ -14,6 +14,7 @@ from media_analysis.storage.remote.clients import RemoteOptions
 from media_analysis.storage.remote.credentials import credentials
 from media_analysis.storage.remote.marker import read_marker
 from media_analysis.storage.remote.names import piece_name
+from media_analysis.storage.remote.paired import PairedBuckets
 from media_analysis.storage.remote.store import RemoteStore
 from media_analysis.storage.store import ObjectStore
 
@@ -87,13 +88,24 @@ async def is_one_place(first: RemoteStore, second: RemoteStore) -> bool:
         await first.bucket.delete([name])
 
 
+def pair(main: ObjectStore, archives: RemoteStore) -> PairedStore:
+    """Return a store and that of its archives as one; two buckets lend local copies out of one room."""
+    return PairedBuckets(main, archives) if isinstance(main, RemoteStore) else PairedStore(main, archives)
+
+
 @asynccontextmanager
 async def open_bucket(
-    address: RemoteAddress, instance_id: UUID, settings: Settings, prefix: str, purpose: Purpose
+    address: RemoteAddress,
+    instance_id: UUID,
+    settings: Settings,
+    prefix: str,
+    purpose: Purpose,
+    *,
+    beside: ObjectStore | None = None,
 ) -> AsyncIterator[tuple[RemoteStore, bool]]:
     """Open a store, say whether it is marked, and close it again unless the block succeeds.
 
-    What has `prefix` in the environment is its own.
+    What has `prefix` in the environment is its own. Of local copies it shares the room with a bucket `beside` it.
 
     Raises:
         InvalidSettings: what the provider's variables say makes no sense.
@@ -101,7 +113,8 @@ async def open_bucket(
 
     """
     try:
-        store = RemoteStore.at(address, instance_id, options_of(settings, prefix), purpose)
+        scratch = beside.scratch if isinstance(beside, RemoteStore) else None
+        store = RemoteStore.at(address, instance_id, options_of(settings, prefix), purpose, scratch=scratch)
     except ValueError as error:
         raise InvalidSettings(str(error)) from error
     try:

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, SmallInteger, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, SmallInteger, false, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from media_analysis.columns import CATEGORY, FILE_STATE, LABELS, RETENTION_RULE
@@ -141,6 +141,8 @@ class Tombstone(Base):
     sweep_id: Mapped[UUID | None]
     """The sweep that took it away: into the trash, if it was there."""
     policy_version: Mapped[str | None]
+    versions_kept: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether the bytes stay in their bucket, as an older version, since they were deleted there."""
     method: Mapped[DeletionMethod] = mapped_column(
         native_enum(DeletionMethod), default=DeletionMethod.UNLINK, server_default="unlink"
     )

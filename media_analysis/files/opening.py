@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from sqlalchemy import select, text
@@ -24,6 +24,9 @@ from media_analysis.storage.paired import PairedStore
 from media_analysis.storage.places import Places
 from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.store import ObjectStore
+
+if TYPE_CHECKING:
+    from media_analysis.storage.remote.store import RemoteStore
 
 ARCHIVE_PREFIX: Final = "ARCHIVE_"
 """What the variables begin with that say how the bucket of the archives is reached, where they are others."""
@@ -69,9 +72,7 @@ async def open_store(
             store = await opening.open_disk(places or Places(sites.main), main, fresh=fresh)
         opened.callback(store.close)
         if isinstance(archives, RemoteAddress):
-            store = PairedStore(
-                store, await opening.open_bucket(archives, ARCHIVE_PREFIX, Purpose.ARCHIVES, fresh=None)
-            )
+            store = await opening.open_archives(archives, store)
         elif archives is not None and places is None:
             root = Places(archives, modes=sites.modes)
             await opening.adopt_archives(root)
@@ -107,14 +108,28 @@ class _Opening:
             require_marked(places.root)
         adopt_archives(places.root, self.instance_id, fresh=fresh, modes=places.modes)
 
+    async def open_archives(self, address: RemoteAddress, main: ObjectStore) -> ObjectStore:
+        """Open a bucket of archives, as one with the store of everything else."""
+        archives = await self.open_bucket(address, ARCHIVE_PREFIX, Purpose.ARCHIVES, fresh=None, beside=main)
+        from media_analysis.files.buckets import pair  # noqa: PLC0415 - as below
+
+        return pair(main, archives)
+
     async def open_bucket(
-        self, address: RemoteAddress, prefix: str, purpose: Purpose, *, fresh: bool | None
-    ) -> ObjectStore:
+        self,
+        address: RemoteAddress,
+        prefix: str,
+        purpose: Purpose,
+        *,
+        fresh: bool | None,
+        beside: ObjectStore | None = None,
+    ) -> "RemoteStore":
         """Open a bucket that is as new as `fresh` says, or as archives are; `prefix` is that of its credentials."""
         # Here, so that a store on disk waits for no client of buckets to be loaded.
         from media_analysis.files.buckets import open_bucket, require_addresses, require_deletion  # noqa: PLC0415
 
-        async with open_bucket(address, self.instance_id, self.settings, prefix, purpose) as (store, marked):
+        opened = open_bucket(address, self.instance_id, self.settings, prefix, purpose, beside=beside)
+        async with opened as (store, marked):
             if fresh is None:
                 fresh = not marked and not await self._has_archives()
             _require_creatable(address, creates=self.creates or marked or not fresh)

@@ -13,7 +13,7 @@ from media_analysis.db.database import Database, retried
 from media_analysis.db.locks import locked
 from media_analysis.deletion.outbox import QUARANTINE_LOCK
 from media_analysis.deletion.pauses import list_pauses
-from media_analysis.integrity.verify import list_unclaimed
+from media_analysis.deletion.unclaimed import list_unclaimed
 from media_analysis.records.models import note_end
 from media_analysis.storage.category import Category
 from media_analysis.storage.entries import Entry, EntryKind

@@ -1,5 +1,6 @@
 """Ends records whose life is over, a batch at a time."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from media_analysis.db.database import Database, retried
 from media_analysis.db.ids import first_id
 from media_analysis.deletion.pauses import find_clock_pause
-from media_analysis.errors import DeletionPaused
+from media_analysis.errors import DeletionPaused, StoreUnavailable
 from media_analysis.events.ending import EventEndService
 from media_analysis.failpoints import failpoint
 from media_analysis.records.kinds import KINDS, RecordKind
@@ -115,9 +116,23 @@ class RecordService:
         events = await self.events.rehearse(now=moment)
         return {**ended, EVENTS: events, QUARANTINE: await self.quarantine.rehearse(now=moment)}
 
-    async def list(self) -> Sequence[RecordLife]:
-        """Return how records live and stand, kind by kind."""
-        oldest_at, first_at = await self.quarantine.find_oldest(), await self.events.find_oldest()
+    async def list(self, *, patience_seconds: float | None = None) -> Sequence[RecordLife]:
+        """Return how records live and stand, kind by kind.
+
+        What the store alone knows is left out where it does not say so within `patience_seconds`.
+
+        Raises:
+            StoreUnavailable: it does not answer, and it is waited for.
+
+        """
+        first_at = await self.events.find_oldest()
+        try:
+            async with asyncio.timeout(patience_seconds):
+                oldest_at = await self.quarantine.find_oldest()
+        except (TimeoutError, StoreUnavailable):
+            if patience_seconds is None:
+                raise
+            oldest_at = None
 
         async def read() -> Sequence[RecordLife]:
             async with self.db.read_only() as session:

@@ -175,7 +175,7 @@ def _overlap(settings: Settings) -> str | None:
 
 
 def _replica_overlap(settings: Settings) -> str | None:
-    """Say whether second copies would lie where the first do; of buckets more than the address has to be known."""
+    """Say whether replicas would lie where the primaries do; of buckets more than the address has to be known."""
     if settings.storage.replica.url is None:
         return None
     try:

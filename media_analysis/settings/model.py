@@ -135,7 +135,7 @@ class Settings(BaseSettings):
 
     @property
     def replica_site(self) -> Site | None:
-        """Where second copies lie, links followed; None where there are none."""
+        """Where replicas lie, links followed; None where there are none."""
         url = self.storage.replica.url
         return url.resolve() if isinstance(url, Path) else url
 

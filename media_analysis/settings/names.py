@@ -12,10 +12,13 @@ from pydantic import BaseModel
 from media_analysis.settings.descriptions import describe
 from media_analysis.settings.kinds import SettingKind
 from media_analysis.settings.model import Settings
+from media_analysis.storage.remote.credentials import FAMILIES
 
 CONFIG_VARIABLE: Final = "MEDIA_ANALYSIS_CONFIG"
 GUARDED_PREFIXES: Final = ("STORAGE_", "ARCHIVE_", "DELETION_", "TRASH_", "WORKER_", "ANALYSIS_", "MEDIA_ANALYSIS_")
 """Nobody else uses these, so an unknown variable under them is a misspelt setting."""
+CREDENTIALS: Final = tuple(f"ARCHIVE_{family}" for family in FAMILIES.values())
+"""What a bucket of archives has of its own, by its provider's names: no settings, although they begin like ours."""
 COMPOSE_VARIABLES: Final = frozenset({"MEDIA_ANALYSIS_IMAGE", "MEDIA_ANALYSIS_PORT"})
 """Read by compose.yaml, and often exported in the shell in which commands are typed, too."""
 CLIENT_VARIABLES: Final = frozenset({"MEDIA_ANALYSIS_URL", "MEDIA_ANALYSIS_TOKEN"})

@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from media_analysis.settings.names import (
+    CREDENTIALS,
     GUARDED_PREFIXES,
     OTHER_VARIABLES,
     RENAMED,
@@ -75,7 +76,7 @@ def read_environment(environ: Mapping[str, str]) -> Reading:
             _take_variable(reading, path, name, value)
         elif name in renamed_variables():
             reading.problems.append(f"{name} (environment): is called {renamed_variables()[name]} now")
-        elif name.startswith(GUARDED_PREFIXES) and name not in OTHER_VARIABLES:
+        elif name.startswith(GUARDED_PREFIXES) and not name.startswith(CREDENTIALS) and name not in OTHER_VARIABLES:
             known = nearest(name, variables())
             reading.problems.append(f"{name} (environment): unknown variable; the nearest known one is {known}")
     return reading

@@ -9,8 +9,14 @@ from typing import TypeVar
 from media_analysis.errors import DiskFull, MarkerMismatch, MediaAnalysisError, StoreUnavailable
 from media_analysis.storage.unlinking import errno_name
 
+Held = Callable[[], Awaitable[None]]
+"""Fails once somebody else may have what only one may have."""
 Item = TypeVar("Item")
 Value = TypeVar("Value")
+
+
+async def unheld() -> None:
+    """Fail never: nobody else can be there."""
 
 
 async def uncancelled(working: asyncio.Future[Value]) -> Value:

@@ -17,9 +17,10 @@ from uuid import UUID
 import aiofiles
 
 from media_analysis.errors import DiskFull, StoreUnavailable
+from media_analysis.errors.operations import NameRefused
 from media_analysis.failpoints import failpoint
 from media_analysis.storage.cached import read_cached, roots_at_once, stands_cached
-from media_analysis.storage.calls import translate, translated_errors, uncancelled
+from media_analysis.storage.calls import Held, translate, translated_errors, uncancelled, unheld
 from media_analysis.storage.directories import make_directories
 from media_analysis.storage.marker import Purpose, require_marker
 from media_analysis.storage.opening import check_object, open_object, read_object
@@ -30,7 +31,7 @@ from media_analysis.storage.reading import DiskReader
 from media_analysis.storage.store import Capacity, DeleteOutcome, ObjectReader, ObjectWriter, Running
 from media_analysis.storage.tree import DiskTree
 from media_analysis.storage.unlinking import Unlinkers, errno_name
-from media_analysis.storage.walk import set_aside
+from media_analysis.storage.walk import is_own, set_aside
 from media_analysis.storage.whole import sync_names, write_whole
 from media_analysis.storage.writing import DiskWriter, resume
 from media_analysis.tracing import traced
@@ -167,7 +168,8 @@ class DiskStore(DiskTree):
         return await uncancelled(self._run(self._overwrite_and_delete if overwrite else self._delete_all, keys))
 
     @traced("store set_aside")
-    async def set_aside(self, keys: Sequence[str], *, day: date) -> Mapping[str, str]:
+    async def set_aside(self, keys: Sequence[str], *, day: date, require_held: Held = unheld) -> Mapping[str, str]:
+        await require_held()
         return await uncancelled(self._run(self._set_aside, keys, day))
 
     async def capacity(self, key: str = "") -> Capacity:
@@ -210,10 +212,12 @@ class DiskStore(DiskTree):
 
     def _create(self, key: str) -> DiskWriter | Exception:
         path = self.path_of(key)
+        if is_own(key):
+            return NameRefused("it is the store's own")
         try:
             descriptor = self._create_name(path, below=self.places.root_of(key))
         except OSError as error:
-            return translate(error)
+            return _refused(path, error) or translate(error)
         return DiskWriter(key, descriptor, path, self._threads)
 
     def _create_name(self, path: Path, *, below: Path) -> int:
@@ -257,6 +261,18 @@ class DiskStore(DiskTree):
                 self._require_marker(root)
             failed |= unlinked.failed
         return DeleteOutcome([key for key in keys if key not in failed] if failed else keys, failed)
+
+
+def _refused(path: Path, error: OSError) -> NameRefused | None:
+    """Return why no object can have a name that a bucket has, None where the disk failed otherwise."""
+    match error.errno:
+        case errno.ENAMETOOLONG:
+            return NameRefused("a part of it has more bytes than the disk takes, or all of it has")
+        case errno.ENOTDIR:
+            return NameRefused("it lies below another object")
+        case errno.EEXIST if path.is_dir() and not path.is_symlink():
+            return NameRefused("it is a folder of other objects")
+    return None
 
 
 def _close_all(made: Iterable[DiskWriter | Exception]) -> None:

@@ -27,6 +27,8 @@ class Entry:
     modified_ns: int = 0
     reason: str | None = None
     """The medium's word for why it cannot be read."""
+    tag: str | None = None
+    """What a bucket says that is another once its bytes are."""
     is_misplaced: bool = False
     """Whether it lies where no key reaches it: an archive in the store whose archives lie apart, or the reverse."""
 

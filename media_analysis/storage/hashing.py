@@ -8,6 +8,8 @@ from typing import Final
 
 from media_analysis.storage.store import ObjectStore
 
+DIFFERS: Final = "hash differs"
+"""How it is said of an object that it does not hash to what its row says."""
 INLINE_BYTES: Final = 64 * 1024
 """Hashing less than this costs less than asking a thread for it."""
 Pace = Callable[[int], Awaitable[None]]

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from media_analysis.storage.category import Category
 
+LONGEST_KEY_BYTES: Final = 2_560
+"""PostgreSQL indexes keys while objects are moved, and no entry of an index has more than a third of a page."""
 _SAFE_EXTENSION: Final = re.compile(r"[a-z0-9]{1,8}")
 
 
@@ -61,3 +63,8 @@ def folder_of(category: Category) -> str:
 def archive_key(name: str, *, day: datetime) -> str:
     """Return the key of an archive, which is called after its run, by the month it is made in."""
     return f"{_folder(Category.ARCHIVES, day, None, None)}/{name}"
+
+
+def is_short(name: str) -> bool:
+    """Say whether a name that is not ours is short enough for a key."""
+    return len(name.encode()) <= LONGEST_KEY_BYTES

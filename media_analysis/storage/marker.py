@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,8 +17,10 @@ from media_analysis.storage.modes import USUAL, Modes, make_root
 MARKER_NAME: Final = ".media-analysis"
 MOST_BYTES: Final = 16_384
 _PART_NAME: Final = ".media-analysis.part"
-_NOT_CONTENT: Final = (_PART_NAME, "lost+found")
-"""What a crash of the first start, or a new file system, leaves in an empty root."""
+_BEFORE_NAME: Final = ".media-analysis.before"
+MARKER_NAMES: Final = frozenset({MARKER_NAME, _PART_NAME, _BEFORE_NAME})
+_NOT_CONTENT: Final = (_PART_NAME, _BEFORE_NAME, "lost+found")
+"""What a crash of the first start, a move whose marker was removed, or a new file system leaves in an empty root."""
 
 
 class Purpose(StrEnum):
@@ -44,6 +47,11 @@ class Marker:
     """Where all that it holds was moved; what still lies there counts no more."""
     archives_at: str | None = None
     """Where archives lie that once lay, or are to lie, in it."""
+
+    @property
+    def closes(self) -> bool:
+        """Whether nobody may go on as before with what it marks."""
+        return self.moved_to is not None or self.archives_at is not None
 
     @classmethod
     def parse(cls, content: bytes) -> Self:
@@ -81,7 +89,7 @@ class Marker:
         if self.moved_to is not None:
             raise MarkerMismatch(
                 f"{whose} says that all was moved to {self.moved_to}: name that place in the settings; where that move "
-                "was given up, media-analysis store cancel opens this one"
+                "was given up, media-analysis store cancel opens this one, and store switch where all came back since"
             )
         if self.is_filling:
             raise MarkerMismatch(f"{whose} says that a move still fills it; media-analysis store status tells how far")
@@ -177,12 +185,28 @@ def is_unused(root: Path) -> bool:
 
 
 def write_marker(root: Path, marker: Marker) -> None:
-    """Write a marker durably, over the one that is there."""
-    part = root / _PART_NAME
-    with part.open("wb") as file:
-        file.write(marker.content())
-        file.flush()
-        os.fsync(file.fileno())
-    failpoint("marker.written")
-    part.replace(root / MARKER_NAME)
+    """Write a marker durably, over the one that is there.
+
+    One that closes the place keeps the one before beside it: to open it again takes no room, for the disk may be full.
+    """
+    path, part, before = (root / name for name in (MARKER_NAME, _PART_NAME, _BEFORE_NAME))
+    if not _says(before, marker):
+        with part.open("wb") as file:
+            file.write(marker.content())
+            file.flush()
+            os.fsync(file.fileno())
+        failpoint("marker.written")
+        before.unlink(missing_ok=True)
+        if marker.closes:
+            with suppress(OSError):  # no file has two names there
+                os.link(path, before)
+        part.replace(path)
+    else:
+        before.replace(path)
     sync_directory(root)
+
+
+def _says(path: Path, marker: Marker) -> bool:
+    with suppress(OSError, MarkerMismatch):
+        return Marker.parse(_read(path)) == marker
+    return False

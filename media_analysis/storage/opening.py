@@ -29,6 +29,8 @@ def open_object(path: Path, name: str, *, size_bytes: int | None) -> int:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ObjectMissing(name) from error
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ObjectMissing(name) from error
         if error.errno in _NO_FILE:
             raise ObjectDamaged(name, "not a regular file") from error
         raise translate(error) from error

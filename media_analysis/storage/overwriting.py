@@ -27,7 +27,8 @@ def overwrite_all(root: Path, keys: Sequence[str]) -> dict[str, str]:
         except FileNotFoundError:
             continue
         except OSError as error:
-            if error.errno == errno.ENXIO:  # a pipe or a socket, which holds no bytes
+            # A pipe or a socket, which holds no bytes; a name that no file can have.
+            if error.errno in {errno.ENXIO, errno.ENAMETOOLONG}:
                 continue
             failed[key] = errno_name(error)
     return failed

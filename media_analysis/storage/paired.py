@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 from uuid import UUID
 
+from media_analysis.storage.calls import Held, unheld
 from media_analysis.storage.category import Category
 from media_analysis.storage.entries import Entry
 from media_analysis.storage.places import ARCHIVES
@@ -43,6 +44,9 @@ class PairedStore:
 
     def late_writes(self, key: str) -> timedelta | None:
         return self._holder(key).late_writes(key)
+
+    def keeps_versions(self, key: str) -> bool:
+        return self._holder(key).keeps_versions(key)
 
     def names_first(self, key: str) -> bool:
         return self._holder(key).names_first(key)
@@ -136,11 +140,11 @@ class PairedStore:
             failed |= (await store.delete_many(some, overwrite=overwrite)).failed
         return DeleteOutcome([key for key in keys if key not in failed] if failed else keys, failed)
 
-    async def set_aside(self, keys: Sequence[str], *, day: date) -> Mapping[str, str]:
+    async def set_aside(self, keys: Sequence[str], *, day: date, require_held: Held = unheld) -> Mapping[str, str]:
         await self.require_marker()
         moved: dict[str, str] = {}
         for store, some in self._shares(keys, str):
-            moved |= await store.set_aside(some, day=day)
+            moved |= await store.set_aside(some, day=day, require_held=require_held)
         return moved
 
     async def look_up(self, keys: Sequence[str]) -> Sequence[Entry | None]:

@@ -1,4 +1,4 @@
-"""A store with a second copy: everything is the first one's, but that what is deleted is deleted in both."""
+"""A store with a replica, a second copy: everything is the primary's, but what is deleted is deleted in both."""
 
 import asyncio
 import time
@@ -13,8 +13,9 @@ from uuid import UUID
 import structlog
 
 from media_analysis.errors import MediaAnalysisError, Misconfigured, StoreUnavailable
-from media_analysis.storage.calls import reason_of
+from media_analysis.storage.calls import Held, reason_of, unheld
 from media_analysis.storage.category import Category
+from media_analysis.storage.copying import delete_copies
 from media_analysis.storage.entries import Entry
 from media_analysis.storage.presented import Presented
 from media_analysis.storage.store import (
@@ -29,7 +30,7 @@ from media_analysis.storage.store import (
 RECENT_SECONDS: Final = 1.0
 """How long a look at its marker is enough for whoever only adds."""
 AWAY_SECONDS: Final = 5.0
-"""How long nobody asks a second copy again that did not answer, or as long as it took to hear that."""
+"""How long nobody asks a replica again that did not answer, or as long as it took to hear that."""
 LONGEST_AWAY_SECONDS: Final = 60.0
 PROBE_SECONDS: Final = 10.0
 """How long somebody waits for it to say that it is there."""
@@ -37,19 +38,19 @@ SILENT: Final = "nothing is heard of it"
 log = structlog.get_logger()
 
 
-class SecondCopy:
-    """The store of the second copies, opened once it is there; who asks while it is away hears so at once."""
+class ReplicaStore:
+    """The store of the replicas, opened once it is there; who asks while it is away hears so at once."""
 
     def __init__(
         self,
         address: str,
-        open_copy: Callable[[], Awaitable[ObjectStore]],
+        open_replica: Callable[[], Awaitable[ObjectStore]],
         require_in_force: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.address = address
         self.away_because: str | None = None
         """Why it could not be used when it was last asked; None if it could, or nobody has asked."""
-        self._open_store, self._require_in_force = open_copy, require_in_force
+        self._open_store, self._require_in_force = open_replica, require_in_force
         self._opened: ObjectStore | None = None
         self._opening: asyncio.Task[ObjectStore] | None = None
         self._looking = asyncio.Lock()
@@ -115,6 +116,10 @@ class SecondCopy:
         """Say how long an object may still arrive there; None where that is never, or nothing was written yet."""
         return None if self._opened is None else self._opened.late_writes(key)
 
+    def keeps_versions(self, key: str) -> bool:
+        """Say whether what is deleted there is known to stay, as an older version."""
+        return self._opened is not None and self._opened.keeps_versions(key)
+
     def close(self) -> None:
         """Let go of it."""
         if self._opening is not None:
@@ -125,21 +130,24 @@ class SecondCopy:
 
 @dataclass(frozen=True)
 class ReplicatedStore:
-    """Keys are the same in both. The second copy's absence stops nothing but the end of deletions.
+    """Keys are the same in both. The replica's absence stops nothing but the end of deletions.
 
     Who copies, and mends one from the other, asks each of the two by itself.
     """
 
     primary: ObjectStore
-    copy: SecondCopy
+    replica: ReplicaStore
 
     @property
     def instance_id(self) -> UUID:
         return self.primary.instance_id
 
     def late_writes(self, key: str) -> timedelta | None:
-        said = [late for late in (self.primary.late_writes(key), self.copy.late_writes(key)) if late is not None]
+        said = [late for late in (self.primary.late_writes(key), self.replica.late_writes(key)) if late is not None]
         return max(said, default=None)
+
+    def keeps_versions(self, key: str) -> bool:
+        return self.primary.keeps_versions(key) or self.replica.keeps_versions(key)
 
     def names_first(self, key: str) -> bool:
         return self.primary.names_first(key)
@@ -163,14 +171,14 @@ class ReplicatedStore:
 
     def close(self) -> None:
         self.primary.close()
-        self.copy.close()
+        self.replica.close()
 
     async def warnings(self) -> Sequence[str]:
         found = list(await self.primary.warnings())
         try:
-            found += await (await self.copy.require()).warnings()
+            found += await (await self.replica.require()).warnings()
         except MediaAnalysisError as error:
-            found.append(f"the second copy at {self.copy.address} is away: {reason_of(error)}; deletions wait for it")
+            found.append(f"the replica at {self.replica.address} is away: {reason_of(error)}; deletions wait for it")
         return found
 
     async def require_marker(self) -> None:
@@ -211,22 +219,20 @@ class ReplicatedStore:
     async def delete_many(self, keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
         """Delete in both; what is gone in one of them alone has failed, and whoever tries again finds it gone there."""
         outcome = await self.primary.delete_many(keys, overwrite=overwrite)
-        return _both(keys, outcome.failed, await self._delete_copies(keys, overwrite=overwrite))
+        return _both(keys, outcome.failed, await self.delete_replicas(keys, overwrite=overwrite))
 
-    async def _delete_copies(self, keys: Sequence[str], *, overwrite: bool = False) -> Mapping[str, str]:
-        """Return why second copies stay."""
+    async def delete_replicas(self, keys: Sequence[str], *, overwrite: bool = False) -> Mapping[str, str]:
+        """Delete what the replica has of objects, and return why what stays of them does."""
         if not keys:
             return {}
         try:
-            return (await (await self.copy.require()).delete_many(keys, overwrite=overwrite)).failed
+            return await delete_copies(await self.replica.require(), keys, overwrite=overwrite)
         except MediaAnalysisError as error:
             return _away(keys, error)
 
-    async def set_aside(self, keys: Sequence[str], *, day: date) -> Mapping[str, str]:
-        moved = await self.primary.set_aside(keys, day=day)
-        for key, reason in (await self._delete_copies(list(moved))).items():
-            log.warning("replica.copy_kept", key=key, reason=reason)
-        return moved
+    async def set_aside(self, keys: Sequence[str], *, day: date, require_held: Held = unheld) -> Mapping[str, str]:
+        """Move objects of the primary store alone: whoever holds a lock meanwhile deletes their replicas after it."""
+        return await self.primary.set_aside(keys, day=day, require_held=require_held)
 
     async def look_up(self, keys: Sequence[str]) -> Sequence[Entry | None]:
         return await self.primary.look_up(keys)
@@ -250,7 +256,7 @@ class ReplicatedStore:
         async for keys in self.primary.abandoned(before):
             yield keys
         try:
-            async for keys in (await self.copy.require()).abandoned(before):
+            async for keys in (await self.replica.require()).abandoned(before):
                 yield keys
         except MediaAnalysisError as error:
             log.warning("replica.leftovers_unseen", reason=str(error))
@@ -258,7 +264,7 @@ class ReplicatedStore:
     async def abort(self, keys: Sequence[str]) -> DeleteOutcome:
         outcome = await self.primary.abort(keys)
         try:
-            failed = (await (await self.copy.require()).abort(keys)).failed
+            failed = (await (await self.replica.require()).abort(keys)).failed
         except MediaAnalysisError as error:
             failed = dict(_away(keys, error))
         return _both(keys, outcome.failed, failed)
@@ -267,12 +273,12 @@ class ReplicatedStore:
         return await self.primary.capacity(key)
 
 
-def _both(keys: Sequence[str], failed: Mapping[str, str], copies: Mapping[str, str]) -> DeleteOutcome:
-    if not failed and not copies:
+def _both(keys: Sequence[str], failed: Mapping[str, str], replicas: Mapping[str, str]) -> DeleteOutcome:
+    if not failed and not replicas:
         return DeleteOutcome(keys)
-    either = {**copies, **failed}
+    either = {**replicas, **failed}
     return DeleteOutcome([key for key in keys if key not in either], either)
 
 
 def _away(keys: Sequence[str], error: MediaAnalysisError) -> Mapping[str, str]:
-    return dict.fromkeys(keys, f"its second copy stays: {reason_of(error)}")
+    return dict.fromkeys(keys, f"its replica stays: {reason_of(error)}")

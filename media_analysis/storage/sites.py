@@ -59,7 +59,7 @@ def second_place_problem(replica: Site, others: Mapping[str, Site | None]) -> st
     """Say why a site is no second place beside some, each of which has a name; None if it is one."""
     for name, site in others.items():
         if site == replica:
-            return f"{name} itself: a second copy needs a second place"
+            return f"{name} itself: a replica needs a second place"
         if site is not None and (problem := nesting(replica, site, name)) is not None:
             return problem
     return None

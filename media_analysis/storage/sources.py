@@ -71,19 +71,20 @@ class SourceFile:
         """Return it as a file, to look at places of it while it is open."""
         return os.fdopen(self._descriptor, "rb", closefd=False)
 
-    def digest(self) -> bytes:
-        """Return the SHA-256 of all of it.
-
-        Raises:
-            SourceChanged, OSError: it cannot be read as what it was.
-
-        """
-        self.require_unchanged()
-        running = hashlib.sha256()
-        while chunk := self.read():
-            running.update(chunk)
-        self.require_unchanged()
-        return running.digest()
-
     def close(self) -> None:
         os.close(self._descriptor)
+
+
+def digest_of(source: SourceReader) -> bytes:
+    """Return the SHA-256 of all of it, in a thread.
+
+    Raises:
+        SourceChanged, ObjectMissing, OSError: it cannot be read as what it was.
+
+    """
+    source.require_unchanged()
+    running = hashlib.sha256()
+    while chunk := source.read():
+        running.update(chunk)
+    source.require_unchanged()
+    return running.digest()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 from uuid import UUID
 
+from media_analysis.storage.calls import Held, unheld
 from media_analysis.storage.category import Category
 from media_analysis.storage.entries import Entry
 from media_analysis.storage.presented import Presented
@@ -63,6 +64,10 @@ class ObjectWriter(Protocol):
 
     key: str
     size_bytes: int
+
+    def expect(self, size_bytes: int) -> None:
+        """Say about how many bytes come, before the first: what is very large may have to be laid out for that."""
+        ...
 
     async def write(self, chunk: bytes) -> None:
         """Append `chunk`; that it could not be written may be told by what is asked for next."""
@@ -129,6 +134,10 @@ class ObjectStore(Protocol):
         """Say how long after its writer is gone an object may still arrive; None where what is deleted stays so."""
         ...
 
+    def keeps_versions(self, key: str) -> bool:
+        """Say whether what is deleted is known to stay there, as an older version of what is no more."""
+        ...
+
     def names_first(self, key: str) -> bool:
         """Whether a name is made before its bytes, which locks of its row keep in order; else it comes with them."""
         ...
@@ -148,10 +157,7 @@ class ObjectStore(Protocol):
         ...
 
     def sign_address(self, key: str, presented: Presented, *, ends_at: datetime) -> str | None:
-        """Return an address at which whoever has it reads an object without us, and that ends no later.
-
-        None where objects are to be had of us alone, or too little time is left.
-        """
+        """Return an address that reads an object without us and ends no later; None where that, or time, is not had."""
         ...
 
     def categories_beside(self, key: str) -> Sequence[Category]:
@@ -238,10 +244,10 @@ class ObjectStore(Protocol):
         """
         ...
 
-    async def set_aside(self, keys: Sequence[str], *, day: date) -> Mapping[str, str]:
+    async def set_aside(self, keys: Sequence[str], *, day: date, require_held: Held = unheld) -> Mapping[str, str]:
         """Move objects into the day's quarantine, durably; return where each one is, leaving out what was gone.
 
-        Every disk has a quarantine of its own.
+        Every disk has a quarantine of its own. Where `require_held` fails, what was not moved by then stays.
         """
         ...
 

@@ -11,6 +11,7 @@ from media_analysis.storage.calls import uncancelled
 from media_analysis.storage.category import Category
 from media_analysis.storage.entries import Entry
 from media_analysis.storage.modes import is_open_to_all
+from media_analysis.storage.paired import PairedStore
 from media_analysis.storage.places import Places
 from media_analysis.storage.presented import Presented
 from media_analysis.storage.quarantine import folder_of_day, list_days, unlink_empty_folders
@@ -37,6 +38,10 @@ class DiskTree:
 
     def late_writes(self, key: str) -> None:
         """A name that is unlinked stays so."""
+
+    def keeps_versions(self, key: str) -> bool:
+        del key  # what a file system's snapshots keep, nobody can ask
+        return False
 
     def names_first(self, key: str) -> bool:
         del key
@@ -107,3 +112,11 @@ def places_of(store: ObjectStore) -> Places | None:
     if isinstance(store, ReplicatedStore):
         store = store.primary
     return store.places if isinstance(store, DiskTree) else None
+
+
+def roots_of(store: ObjectStore) -> Sequence[Path]:
+    """Return the directories in which a store lies, or a part of it whose other part lies in a bucket."""
+    if isinstance(store, ReplicatedStore):
+        store = store.primary
+    parts = (store.main, store.archives) if isinstance(store, PairedStore) else (store,)
+    return [root for part in parts if isinstance(part, DiskTree) for root in part.places.roots]

@@ -27,6 +27,8 @@ FEW: Final = 64
 """Up to so many keys, asking a process costs more than it saves."""
 PROCESSES: Final = 4
 IDLE_SECONDS: Final = 60
+_ABSENT: Final = (errno.ENOENT, errno.ENAMETOOLONG)
+"""That nothing has a name: a store in a bucket, whose replica or successor this is, has longer ones."""
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _CODE: Final = (
     "import sys; sys.path.insert(0, sys.argv[1]); from media_analysis.storage.unlinking import serve; serve()"
@@ -86,28 +88,33 @@ def _by_directory(keys: Iterable[str]) -> dict[str, list[str]]:
     return names
 
 
+def _key(directory: str, name: str) -> str:
+    return f"{directory}/{name}" if directory else name
+
+
 def _unlink_in(opened: Callable[[], int], names: Sequence[str], directory: str, outcome: Unlinked) -> None:
     try:
         folder = opened()
-    except FileNotFoundError:
-        outcome.absent = True
-        return
     except OSError as error:
-        outcome.failed.update({f"{directory}/{name}": errno_name(error) for name in names})
+        if error.errno in _ABSENT:
+            outcome.absent = True
+            return
+        outcome.failed.update({_key(directory, name): errno_name(error) for name in names})
         return
     try:
         for name in names:
             try:
                 os.unlink(name, dir_fd=folder)
-            except FileNotFoundError:
-                outcome.absent = True
             except OSError as error:
-                outcome.failed[f"{directory}/{name}"] = errno_name(error)
+                if error.errno in _ABSENT:
+                    outcome.absent = True
+                else:
+                    outcome.failed[_key(directory, name)] = errno_name(error)
         failpoint("delete.unlinked")
         os.fsync(folder)
     except OSError as error:
         # Unlinked but not durably so: all of them stay in the outbox and are tried again.
-        outcome.failed.update({f"{directory}/{name}": errno_name(error) for name in names})
+        outcome.failed.update({_key(directory, name): errno_name(error) for name in names})
     finally:
         os.close(folder)
 

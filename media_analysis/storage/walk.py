@@ -1,6 +1,7 @@
 """A tree on disk as it really is: walked in pieces, looked at name by name, and objects set aside."""
 
 import asyncio
+import errno
 import os
 import stat
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
@@ -14,16 +15,20 @@ from media_analysis.failpoints import failpoint
 from media_analysis.storage.directories import make_directories, sync_directory
 from media_analysis.storage.entries import Entry, EntryKind
 from media_analysis.storage.furnishing import README_NAME
-from media_analysis.storage.marker import MARKER_NAME
+from media_analysis.storage.marker import MARKER_NAME, MARKER_NAMES
 from media_analysis.storage.places import Places
 from media_analysis.storage.unlinking import errno_name
 
 QUARANTINE: Final = ".quarantine"
 """Where objects nobody tracks wait for a person or their end, in the root they lay below, by the day of the move."""
-OWN_NAMES: Final = frozenset(
-    {MARKER_NAME, f"{MARKER_NAME}.part", f"{MARKER_NAME}.probe", README_NAME, QUARANTINE, "lost+found"}
-)
+OWN_NAMES: Final = MARKER_NAMES | {f"{MARKER_NAME}.probe", README_NAME, QUARANTINE, "lost+found"}
 """What lies in a root of the store and is no object."""
+
+
+def is_own(key: str) -> bool:
+    """Say whether a name is no object's, neither whole nor set aside."""
+    first = key.partition("/")[0]
+    return key == QUARANTINE or (first in OWN_NAMES and first != QUARANTINE)
 
 
 async def walk_in_batches(root: Path, size: int, *, skip: frozenset[str] = frozenset()) -> AsyncIterator[list[Entry]]:
@@ -67,16 +72,19 @@ def describe(name: str, status: os.stat_result) -> Entry:
 def set_aside(root: Path, keys: Sequence[str], day: date, *, mode: int) -> dict[str, str]:
     """Move objects into the quarantine by their names alone, durably; return where each one is now.
 
-    One that is gone already is left out. Nothing is ever overwritten there: the caller lets nobody else do the same.
+    One that is gone already is left out, and so is one with a name that is too long for a place there. Nothing is ever
+    overwritten there: the caller lets nobody else do the same.
     """
     moved: dict[str, str] = {}
     for key in keys:
         place = _free_place(root, f"{QUARANTINE}/{day:%Y-%m-%d}/{key}")
-        make_directories((root / place).parent, below=root, mode=mode)
         try:
+            make_directories((root / place).parent, below=root, mode=mode)
             (root / key).rename(root / place)
-        except FileNotFoundError:
-            continue
+        except OSError as error:
+            if error.errno in {errno.ENOENT, errno.ENAMETOOLONG}:
+                continue
+            raise
         moved[key] = place
         failpoint("quarantine.moved")
     # The new names first: after a power cut an object may be in both places, never in none.

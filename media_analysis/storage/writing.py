@@ -55,6 +55,9 @@ class DiskWriter:
         self._given_bytes = size_bytes
         self._kept_bytes = size_bytes
 
+    def expect(self, size_bytes: int) -> None:
+        """Let it be: a disk takes what comes."""
+
     async def write(self, chunk: bytes) -> None:
         if self._gather(chunk):
             await self._flushed()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from media_analysis.runtime import Runtime
 from tests.api.answers import problem_in, refusal
@@ -225,6 +226,18 @@ async def test_bytes_that_vanished_or_are_damaged_are_admitted(client: Client, r
     assert refusal(broken) == (409, "archive_damaged")
     assert beside.content == run.contents["frame-1.jpg"], "only what is damaged cannot be read"
     assert (await client.request("GET", content_url(run, LOG))).content == run.contents[LOG]
+
+
+async def test_what_breaks_an_answer_off_is_no_crash(client: Client, runtime: Runtime) -> None:
+    run = await archived_run(client, runtime, contents={LOG: os.urandom(6 * 2**20)})
+    path = await segment_path(runtime, run)
+
+    with damaged(path, path.stat().st_size // 2, os.urandom(64)), capture_logs() as logs:
+        broken = await client.request("GET", content_url(run, LOG))
+
+    assert broken.status_code == 200
+    assert len(broken.content) < len(run.contents[LOG])
+    assert "request.crashed" not in {line["event"] for line in logs}
 
 
 class TestZstandard:

@@ -29,6 +29,7 @@ FIELDS = {
         "policy_version",
         "restorable_until",
         "method",
+        "versions_kept",
         "purged",
         "labels",
     ),

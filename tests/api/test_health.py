@@ -1,16 +1,22 @@
 """For probes and Prometheus: alive, ready, metrics, without a token."""
 
+import asyncio
 import json
 import re
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
+from media_analysis.api.routes import health
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from media_analysis.storage.remote.address import RemoteAddress
+from media_analysis.storage.remote.store import RemoteStore
 from tests.api.conftest import Expire
 from tests.conftest import Client, execute
 from tests.disks import disk_of
+from tests.s3 import ENVIRONMENT, options_for
 
 
 async def metrics(client: Client) -> dict[str, float]:
@@ -153,6 +159,17 @@ NAMES = {
     "database_pool_connections",
     "http_request_seconds_bucket",
 }
+
+
+async def test_metrics_are_told_while_the_bucket_is_away(runtime: Runtime) -> None:
+    nowhere = options_for({**ENVIRONMENT, "AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, retry_seconds=60.0)
+    store = RemoteStore.at(RemoteAddress.parse("s3://away"), runtime.store.instance_id, nowhere)
+
+    async with asyncio.timeout(10):
+        answer = await health.metrics(replace(runtime, store=store))
+
+    assert b'storage_bytes{category="uploads"} 0.0' in answer.body
+    assert b'records_ended{kind="quarantine"} 0.0' in answer.body
 
 
 async def test_metrics_follow_what_happens(client: Client, expire: Expire) -> None:

@@ -12,8 +12,9 @@ from fastapi import FastAPI
 from playwright.async_api import Page, Request, Route
 
 from tests.api.raw import served
+from tests.browser import find_chromium
 from tests.conftest import Client, RunJob
-from tests.programs import install_from_npm, required
+from tests.programs import install_from_npm
 
 FILM = (Path(__file__).parents[2] / "examples/a-day-at-sea.mp4").read_bytes()
 PACKAGES = (
@@ -123,7 +124,7 @@ async def test_lists_lead_to_the_sprites_from_where_they_are_themselves(client: 
 @pytest.fixture
 async def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the players are, as npm installs them."""
-    required("chromium")
+    find_chromium()
     folder = await install_from_npm(tmp_path_factory, "players", PACKAGES)
     return folder / "node_modules"
 

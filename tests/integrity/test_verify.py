@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from media_analysis.deletion.unclaimed import list_unclaimed
 from media_analysis.errors import MarkerMismatch
 from media_analysis.files.models import MediaFile
 from media_analysis.integrity import verify
@@ -167,7 +168,6 @@ async def test_an_object_that_got_its_row_after_the_walk_stays(
 ) -> None:
     stored = await store_file()
     await execute(database, "UPDATE media_files SET key = 'hidden'")
-    list_unclaimed = verify.list_unclaimed
     looks = 0
 
     async def listed(session: Any, keys: Any) -> Any:

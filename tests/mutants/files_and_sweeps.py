@@ -198,7 +198,7 @@ MUTANTS = (
         2,
         "storage/unlinking.py",
         "        # Unlinked but not durably so: all of them stay in the outbox and are tried again.\n"
-        '        outcome.failed.update({f"{directory}/{name}": errno_name(error) for name in names})\n',
+        "        outcome.failed.update({_key(directory, name): errno_name(error) for name in names})\n",
         "        del error\n",
         ("tests/storage/test_disk_faults.py::test_what_is_unlinked_but_not_durably_so_stays_on_the_outbox",),
     ),

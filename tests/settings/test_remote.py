@@ -42,3 +42,10 @@ def test_a_directory_may_end_with_a_slash() -> None:
     chosen = load_settings(environ={"STORAGE_URL": "file:///srv/media/"}).settings
 
     assert str(chosen.storage.url) == "/srv/media"
+
+
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AZURE_STORAGE_ACCOUNT_NAME", "GOOGLE_SERVICE_ACCOUNT"])
+def test_credentials_of_a_bucket_for_archives_alone_are_no_misspelt_settings(name: str) -> None:
+    environ = {"ARCHIVE_URL": "s3://cold/media", f"ARCHIVE_{name}": "hush"}
+
+    assert str(load_settings(environ=environ).settings.archive.url) == "s3://cold/media"

@@ -1,36 +1,35 @@
 """What somebody does with a service over a bucket, act by act, each from nothing and with the same requests."""
 
+import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any, Final
 from uuid import UUID
 
 from media_analysis.integrity.verify import VerifyReport, VerifyRequest, VerifyService
-from media_analysis.storage.remote.bucket import Bucket
 from tests.api.tus import PIECE
 from tests.archive.archived import CONTENTS, make_run
 from tests.claims import run_job
 from tests.conftest import execute, fetch
 from tests.media.case_table import CASES
-from tests.s3 import options_for
-from tests.storage.life import Life
+from tests.storage.life import Act, Life, Playing
 
-Playing = Callable[[], Awaitable[None]]
-Act = Callable[[Life], Awaitable[Playing]]
-"""Prepares, while nothing fails, what is then played while requests do."""
 TUS: Final = {"Tus-Resumable": "1.0.0"}
 LARGE: Final = os.urandom(9 * 2**20)
 """More than one request carries: two parts."""
 CUTS: Final = (0, 7, 6 * 2**20 + 9, len(LARGE))
 """A piece that is shorter than a part, one of more than one piece, and one more."""
+SMALL: Final = LARGE[:90_000]
+SMALL_CUTS: Final = (0, 7, 60_000, len(SMALL))
 RUN: Final = {name: CONTENTS[name] for name in ("frame-1.jpg", "run.log")}
 FILM: Final = CASES / "crop_top20.mkv"
 FILES: Final = "/api/v1/files"
 LAST_TASK: Final = """
     SELECT status::text, error FROM archive_tasks WHERE job_id = $1 ORDER BY requested_at DESC LIMIT 1
 """
+FRAMES: Final = "SELECT id::text, sha256 FROM media_files WHERE category = 'frames' AND parent_id = $1::uuid"
 HOURS: Final = timedelta(hours=2)
 
 
@@ -53,19 +52,27 @@ async def upload_large(life: Life) -> Playing:
 
 
 async def upload_in_pieces(life: Life) -> Playing:
+    return _in_pieces(life, LARGE, CUTS)
+
+
+async def upload_in_small_pieces(life: Life) -> Playing:
+    return _in_pieces(life, SMALL, SMALL_CUTS)
+
+
+def _in_pieces(life: Life, content: bytes, cuts: Sequence[int]) -> Playing:
     async def play() -> None:
-        created = await life.send("POST", "/api/v1/uploads", 201, headers=TUS | {"Upload-Length": str(len(LARGE))})
+        created = await life.send("POST", "/api/v1/uploads", 201, headers=TUS | {"Upload-Length": str(len(content))})
         at = created.headers["location"]
         offset = 0
-        while offset < len(LARGE):
-            end = next(end for start, end in pairwise(CUTS) if start <= offset < end)
+        while offset < len(content):
+            end = next(end for start, end in pairwise(cuts) if start <= offset < end)
             about = TUS | {"Upload-Offset": str(offset), "Content-Type": PIECE}
-            answer = await life.client.request("PATCH", at, headers=about, content=LARGE[offset:end])
+            answer = await life.client.request("PATCH", at, headers=about, content=content[offset:end])
             if answer.status_code not in {204, 409, 423}:
                 life.require_temporary(answer)
             offset = int((await life.send("HEAD", at, 200, headers=TUS)).headers["upload-offset"])
         found = (await life.send("HEAD", at, 200, headers=TUS)).headers
-        life.keep(found["file-id"], LARGE)
+        life.keep(found["file-id"], content)
 
     return play
 
@@ -101,7 +108,15 @@ async def delete(life: Life) -> Playing:
 
 
 async def archive_and_restore(life: Life) -> Playing:
-    run = await make_run(life.runtime, RUN)
+    return await _archive_and_restore(life, RUN)
+
+
+async def archive_and_restore_large(life: Life) -> Playing:
+    return await _archive_and_restore(life, {"run.log": LARGE})
+
+
+async def _archive_and_restore(life: Life, made: Mapping[str, bytes]) -> Playing:
+    run = await make_run(life.runtime, made)
     contents = {str(run.files[name].id): content for name, content in run.contents.items()}
     for file_id, content in contents.items():
         life.keep(file_id, content)
@@ -145,9 +160,23 @@ async def analyse(life: Life) -> Playing:
                 break
             life.note_failures(["an attempt"])
         assert told["status"] == "completed", told
-        frames = await fetch(life.database, "SELECT id::text, sha256 FROM media_files WHERE category = 'frames'")
+        frames = await fetch(life.database, FRAMES, source)
         assert len(frames) == 2
         life.kept.update({frame["id"]: frame["sha256"].hex() for frame in frames})
+
+    return play
+
+
+async def show(life: Life) -> Playing:
+    source = await life.upload(FILM.read_bytes(), filename=FILM.name)
+    renditions = life.runtime.renditions
+
+    async def play() -> None:
+        for _ in range(2):  # made, and then found
+            for what in ("thumbnail?width=64", "frame?t=1&width=64"):
+                await life.send("GET", f"{FILES}/{source}/{what}", 200)
+                if renditions._tasks:  # noqa: SLF001 - whoever is answered does not wait until it is kept
+                    await asyncio.wait(renditions._tasks)  # noqa: SLF001 - as above
 
     return play
 
@@ -155,9 +184,7 @@ async def analyse(life: Life) -> Playing:
 async def inspect(life: Life) -> Playing:
     await life.upload(b"whole"), await life.upload(LARGE[: 3 * 2**20])
     stray = f"clips/2026-01-01/{os.urandom(8).hex()}.bin"
-    bucket = Bucket(life.address, options_for())
-    await bucket.create(stray, b"stray")
-    bucket.close()
+    await life.bucket.create(stray, b"stray")
 
     async def verify() -> VerifyReport:
         asked = VerifyRequest(actor="test", quarantine=True, read=True)
@@ -180,10 +207,13 @@ ACTS: Final[Mapping[str, Act]] = {
         upload_small,
         upload_large,
         upload_in_pieces,
+        upload_in_small_pieces,
         download,
         delete,
         archive_and_restore,
+        archive_and_restore_large,
         analyse,
+        show,
         inspect,
     )
 }

@@ -12,7 +12,7 @@ from media_analysis.storage.paired import PairedStore
 from media_analysis.storage.places import Places
 from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.remote.store import RemoteStore
-from media_analysis.storage.replicated import ReplicatedStore, SecondCopy
+from media_analysis.storage.replicated import ReplicaStore, ReplicatedStore
 from media_analysis.storage.store import ObjectStore, ObjectWriter
 from tests.azure import Azure, new_azure_store, running_azure
 from tests.s3 import new_bucket, new_store
@@ -54,7 +54,7 @@ def pair(tmp_path: Path) -> Iterator[PairedStore]:
 
 @pytest.fixture
 def replicated(tmp_path: Path) -> Iterator[ReplicatedStore]:
-    """A store with a second copy on another disk."""
+    """A store with a replica on another disk."""
     roots, instance_id = (tmp_path / "store", tmp_path / "second"), uuid4()
     for root in roots:
         adopt_store(root, instance_id, fresh_database=True)
@@ -63,7 +63,7 @@ def replicated(tmp_path: Path) -> Iterator[ReplicatedStore]:
     async def open_second() -> ObjectStore:
         return second
 
-    store = ReplicatedStore(primary, SecondCopy(roots[1].as_uri(), open_second))
+    store = ReplicatedStore(primary, ReplicaStore(roots[1].as_uri(), open_second))
     yield store
     store.close()
     second.close()

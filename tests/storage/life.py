@@ -1,10 +1,10 @@
 """What a client is told while requests to the bucket fail, and what has to be true when all has settled."""
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from http import HTTPMethod
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 import httpx
@@ -13,14 +13,15 @@ from media_analysis.errors.kinds import Unavailable
 from media_analysis.records.leftovers import LeftoverService
 from media_analysis.runtime import Runtime
 from media_analysis.storage.marker import MARKER_NAME
-from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.remote.bucket import Bucket
-from media_analysis.storage.remote.xml import child_text, parse
+from media_analysis.storage.remote.names import PROBE_NAME
+from media_analysis.storage.remote.signing import S3Requests
 from media_analysis.storage.walk import QUARANTINE
 from tests.api.answers import problem_in
 from tests.conftest import Client, execute, fetch
 from tests.mirrored import CopiedOracle
-from tests.s3 import ENVIRONMENT, asking, options_for
+from tests.s3 import ENVIRONMENT, asking
+from tests.storage.remote.conftest import parts_below
 from tests.storage.remote.proxy import SpoilingProxy
 
 TRIES: Final = 8
@@ -28,8 +29,20 @@ TRIES: Final = 8
 MOST_SWEEPS: Final = 3
 """What was to go, goes with the first, and what of that came late with the second."""
 DAYS: Final = timedelta(days=2)
-DUE: Final = "due_at = now() - interval '1 second'"
+QUARANTINED: Final = timedelta(days=40)
+PAST: Final = "now() - interval '1 second'"
+DUE: Final = f"due_at = {PAST}"
+SWEPT: Final = """
+    SELECT category::text FROM media_files WHERE due_at <= now()
+    UNION SELECT 'temp' FROM purges WHERE due_at <= now() HAVING count(*) > 0
+"""
+"""Whatever category is swept, the outbox is worked off first."""
+OWN: Final = frozenset({MARKER_NAME, PROBE_NAME})
+"""What is nobody's: whoever looks next whether the bucket can be written overwrites and deletes the probe."""
 Value = TypeVar("Value")
+Playing = Callable[[], Awaitable[None]]
+Act = Callable[["Life"], Awaitable[Playing]]
+"""Prepares, while nothing fails, what is then played while requests do."""
 
 
 @dataclass
@@ -40,8 +53,13 @@ class Life:
     runtime: Runtime
     database: str
     proxy: SpoilingProxy
-    address: RemoteAddress
+    bucket: Bucket
+    """Where all lies, asked beside the service and the proxy."""
+    replica: Bucket
+    """Where replicas lie, if there are any."""
     oracle: CopiedOracle
+    environment: Mapping[str, str]
+    """The variables of the service."""
     kept: dict[str, str] = field(default_factory=dict)
     """SHA-256 in hexadecimal by id, of every file that was acknowledged and must be there."""
     refusals: int = 0
@@ -77,16 +95,12 @@ class Life:
 
     async def set_aside(self, key: str) -> bytes | None:
         """Return what lies in the quarantine under a key, None where nothing does."""
-        bucket = Bucket(self.address, options_for())
-        try:
-            found = [
-                await bucket.get(entry.name, 0, 100)
-                async for page in bucket.pages(QUARANTINE)
-                for entry in page
-                if key in entry.name
-            ]
-        finally:
-            bucket.close()
+        found = [
+            await self.bucket.get(entry.name, 0, 100)
+            async for page in self.bucket.pages(QUARANTINE)
+            for entry in page
+            if key in entry.name
+        ]
         return bytes(found[0]) if found else None
 
     async def read(self, path: str, first: int, last: int) -> bytes:
@@ -120,7 +134,13 @@ class Life:
         self._note_refusal()
 
     def _require_discreet(self, said: str) -> None:
-        for word in ("Traceback", "127.0.0.1", self.address.bucket, ENVIRONMENT["AWS_ACCESS_KEY_ID"], "Signature"):
+        for word in (
+            "Traceback",
+            "127.0.0.1",
+            self.bucket.address.bucket,
+            ENVIRONMENT["AWS_ACCESS_KEY_ID"],
+            "Signature",
+        ):
             assert word not in said, said
 
     async def settle(self) -> list[str]:
@@ -137,7 +157,7 @@ class Life:
         await leftovers.end(now=await self.runtime.db.now() + DAYS)
         return [
             *await self.oracle(acknowledged=self.kept),
-            *[f"{name} is nobody's" async for name in self._strays()],
+            *[f"{name} is nobody's" async for name in self._strays() if not name.startswith(f"{QUARANTINE}/")],
             *await self._unconfirmed(),
         ]
 
@@ -145,38 +165,42 @@ class Life:
         """Delete all there is, and return what is left."""
         for row in await fetch(self.database, "SELECT id FROM analysis_jobs WHERE deleted_at IS NULL"):
             await self.send("DELETE", f"/api/v1/jobs/{row['id']}", 200, 204, by="admin")
-        for row in await fetch(self.database, "SELECT id FROM media_files"):
-            await self.send("DELETE", f"/api/v1/files/{row['id']}", 200, 204, 404, 410, by="admin")
-        await self._sweep()
-        await self._sweep()
+        await execute(self.database, f"UPDATE media_files SET expires_at = {PAST}, due_at = {PAST}")
+        for _ in range(MOST_SWEEPS):
+            await self._sweep()
+            await execute(self.database, "DELETE FROM purges WHERE again")  # what was late landed before
+            if not await self._unconfirmed():  # a busy gateway may have been too slow
+                break
+        await self.runtime.records.quarantine.end(now=await self.runtime.db.now() + QUARANTINED)
         rows = await fetch(self.database, "SELECT filename FROM media_files")
         return [*(row["filename"] for row in rows), *[name async for name in self._strays()]]
 
     async def _let_leases_lapse(self) -> None:
         """Let the time be over after which what nobody gave up is anybody's, as an answer with Retry-After says."""
-        lapsed = "leased_until = now() - interval '1 second'"
+        lapsed = f"leased_until = {PAST}"
         await execute(self.database, f"UPDATE media_files SET {DUE}, {lapsed} WHERE state = 'pending'")
 
     async def _sweep(self, which: str = "true") -> None:
         await execute(self.database, f"UPDATE purges SET {DUE} WHERE due_at IS NOT NULL AND {which}")
-        await self.send("POST", "/api/v1/storage/cleanup", 200, by="admin", params={"dry_run": "false"})
+        for row in await fetch(self.database, SWEPT):
+            asked = {"dry_run": "false", "category": row["category"]}
+            await self.send("POST", "/api/v1/storage/cleanup", 200, by="admin", params=asked)
 
     async def _unconfirmed(self) -> list[str]:
         rows = await fetch(self.database, "SELECT last_error, again FROM purges WHERE confirmed_at IS NULL")
         return [f"an entry of the outbox stays: {dict(row)}" for row in rows]
 
     async def _strays(self) -> AsyncIterator[str]:
-        """Yield what of the bucket no file has, and parts that nobody ended."""
-        known = {row["key"] for row in await fetch(self.database, "SELECT key FROM media_files")} | {MARKER_NAME}
-        bucket = Bucket(self.address, options_for())
-        try:
+        """Yield what of the buckets no file has, and parts that nobody ended."""
+        known = {row["key"] for row in await fetch(self.database, "SELECT key FROM media_files")} | OWN
+        for bucket in (self.bucket, self.replica):
             async for page in bucket.pages():
                 for entry in page:
-                    if entry.name not in known and not entry.name.startswith(f"{QUARANTINE}/"):
+                    if entry.name not in known:
                         yield entry.name
-        finally:
-            bucket.close()
-        query = {"uploads": "", "prefix": self.address.prefix}
-        answer = await asking(replace(self.address, prefix="")).send(HTTPMethod.GET, query=query)
-        for upload in parse(answer.content).iter("Upload"):
-            yield f"parts of {child_text(upload, 'Key')}"
+            for key in await parts_below(self.requests, bucket.address.prefix):
+                yield f"parts of {key}"
+
+    @cached_property
+    def requests(self) -> S3Requests:
+        return asking(replace(self.bucket.address, prefix=""))

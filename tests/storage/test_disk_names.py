@@ -3,11 +3,14 @@
 import asyncio
 import os
 import stat
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from media_analysis.errors import MarkerMismatch, ObjectDamaged, StoreUnavailable
+from media_analysis.errors import MarkerMismatch, ObjectDamaged, ObjectMissing, StoreUnavailable
+from media_analysis.errors.operations import NameRefused
+from media_analysis.storage.copying import delete_copies
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.marker import MARKER_NAME
 from tests.storage.conftest import create, get, open_names, put
@@ -26,6 +29,56 @@ async def test_modes_do_not_depend_on_the_umask(disk: DiskStore, umask: int) -> 
     path = disk.root / KEY
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
     assert [stat.S_IMODE(folder.stat().st_mode) for folder in path.parents[:2]] == [0o755, 0o755]
+
+
+async def test_a_name_that_a_bucket_has_and_no_disk_can_is_refused_in_words_and_is_absent(disk: DiskStore) -> None:
+    await put(disk, "old/a")
+    await put(disk, "old/folder/inside")
+    long = f"old/{'x' * 256}"
+    refused = {
+        "old/a/b": "below another object",
+        "old/folder": "a folder of other objects",
+        long: "more bytes than the disk takes",
+        f"{long}/b": "more bytes than the disk takes",
+        ".media-analysis.part": "the store's own",
+        "lost+found/a": "the store's own",
+    }
+
+    for make in (create, put):
+        for key, reason in refused.items():
+            with pytest.raises(NameRefused, match=reason):
+                await make(disk, key)
+    (said,) = await disk.put_many([("old/a/b", b"content")], leaving_bytes=0)
+
+    assert isinstance(said, NameRefused)
+    for key in (long, f"{long}/b", "old/a/b"):
+        with pytest.raises(ObjectMissing):
+            await disk.open(key, size_bytes=None)
+    for overwrite in (False, True):
+        assert (await disk.delete_many([long, f"{long}/b"], overwrite=overwrite)).failed == {}
+        assert await delete_copies(disk, ["old/a/b", "old/folder", long], overwrite=overwrite) == {}
+    assert await get(disk, "old/a") == await get(disk, "old/folder/inside")
+
+
+async def test_what_has_a_name_too_long_for_a_place_in_quarantine_stays_where_it_is_and_the_rest_is_set_aside(
+    disk: DiskStore,
+) -> None:
+    long, day = f"clips/{'x' * 255}", date(2026, 1, 1)
+    for content in (b"first", b"second"):
+        await put(disk, long, content)
+        await put(disk, "clips/b", content)
+        moved = await disk.set_aside([long, "clips/b"], day=day)
+
+    assert moved == {"clips/b": ".quarantine/2026-01-01/clips/b.1"}
+    assert await get(disk, long) == b"second"
+
+
+async def test_an_object_beside_the_folders_that_cannot_be_deleted_is_not_taken_for_gone(disk: DiskStore) -> None:
+    (disk.root / "film.mp4").mkdir()
+
+    outcome = await disk.delete_many(["film.mp4"])
+
+    assert (list(outcome.gone), outcome.failed) == ([], {"film.mp4": "EISDIR"})
 
 
 @pytest.mark.parametrize("target", ["elsewhere", "nowhere"])

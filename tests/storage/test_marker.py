@@ -21,7 +21,7 @@ def test_a_fresh_database_marks_an_absent_root(tmp_path: Path) -> None:
     assert [entry.name for entry in root.iterdir()] == [MARKER_NAME]
 
 
-@pytest.mark.parametrize("leftover", [".media-analysis.part", "lost+found"])
+@pytest.mark.parametrize("leftover", [".media-analysis.part", ".media-analysis.before", "lost+found"])
 def test_a_fresh_database_marks_a_root_with_what_a_crash_or_a_file_system_leaves(tmp_path: Path, leftover: str) -> None:
     (tmp_path / leftover).touch()
 

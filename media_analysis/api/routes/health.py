@@ -21,6 +21,8 @@ from media_analysis.units import format_instant, round_size
 router = APIRouter(tags=["health"])
 _TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
 _LATE: Final = "the store did not answer in time"
+_PATIENCE_SECONDS: Final = 1.0
+"""How long a scrape waits for the store: the metrics of a bucket's outage are wanted most while it lasts."""
 _METRICS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {_TEXT: {"schema": {"type": "string"}, "example": "storage_free_bytes 5.2e+10\n"}}},
     404: {"content": PROBLEM_CONTENT, "description": "Metrics are switched off"},
@@ -78,7 +80,7 @@ async def metrics(services: Serving) -> Response:
             DutyService(services.db).list(),
         )
         figures = await FigureService.of(services.archives).read()
-        services.metrics.set_records(await services.records.list())
+        services.metrics.set_records(await services.records.list(patience_seconds=_PATIENCE_SECONDS))
         services.metrics.set_storage(stats, backlog)
         services.metrics.set_pauses(pauses)
         services.metrics.set_duties(duties)
@@ -87,7 +89,7 @@ async def metrics(services: Serving) -> Response:
         services.metrics.archives.set_figures(figures)
         if services.replication is not None:
             services.metrics.replica.set_lag(await services.replication.status.lag())
-            services.metrics.replica.set_away(services.replication.store.copy.away_because is not None)
+            services.metrics.replica.set_away(services.replication.store.replica.away_because is not None)
     except MediaAnalysisError:
         pass  # the gauges keep their last values, and readiness tells what is wrong
     return Response(services.metrics.render(), media_type=_TEXT)

@@ -27,7 +27,7 @@ class DeletionListQuery(RequestDocument):
     owner: Owner | None = Field(None, description="Administrators only; others see their own")
     rule: RetentionRule | None = None
     sweep_id: UUID | None = Field(None, description="What one sweep took, by way of the trash too")
-    unpurged: bool = Field(default=False, description="Only those whose bytes are still on the disk")
+    unpurged: bool = Field(default=False, description="Only those whose bytes are still in the store")
     since: Instant | None = Field(None, description="Deleted at this instant or later")
     before: Instant | None = Field(None, description="Deleted earlier than this instant")
     label: LabelFilters | None = Field(None, description=OF_LABELS)
@@ -79,9 +79,12 @@ class DeletionRead(BaseModel):
     actor: str = Field(description="Who asked, or what a sweep was started by")
     sweep_id: UUID | None
     policy_version: str | None
-    method: DeletionMethod
+    method: DeletionMethod = Field(description="What was asked for; of a bucket nothing can be overwritten")
+    versions_kept: bool = Field(
+        description="Whether a bucket that keeps versions has the bytes still, as an older version"
+    )
     purged: bool = Field(
-        description="Whether its bytes are gone; they follow within moments, or when the disk lets them"
+        description="Whether its bytes are gone; they follow within moments, or when the store lets them"
     )
 
     @classmethod

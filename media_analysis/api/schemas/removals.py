@@ -21,12 +21,13 @@ from media_analysis.storage.category import Category
 from media_analysis.values import Line
 
 PENDING: Final = (
-    "Whether bytes of what went are still on the disk, overwritten or not: there are many, deletion is paused, or the "
+    "Whether bytes of what went are still in the store, overwritten or not: there are many, deletion is paused, or the "
     "disk refused; nobody can read them, and they go as soon as they may"
 )
 REMAINING: Final = (
-    "How many objects are still on the disk at the time of the answer, and their bytes; `GET /deletions?unpurged=true` "
-    "lists them until they are gone. Null: the database went away meanwhile, and nobody can tell"
+    "How many objects are still in the store at the time of the answer, and their bytes; "
+    "`GET /deletions?unpurged=true` lists them until they are gone. "
+    "Null: the database went away meanwhile, and nobody can tell"
 )
 
 

@@ -32,6 +32,13 @@ def renewal(which: str, *, below: float) -> TextClause:
 
 
 _RENEW: Final = renewal("id = ANY(CAST(:ids AS uuid[]))", below=0.8)
+_END: Final = text("""
+    WITH ended AS MATERIALIZED (
+        SELECT id FROM media_files WHERE id = ANY(CAST(:ids AS uuid[])) AND state = 'pending' AND due_at > now()
+        ORDER BY id FOR UPDATE SKIP LOCKED
+    )
+    UPDATE media_files SET due_at = now() WHERE id = ANY(ARRAY(SELECT id FROM ended))
+""")
 
 
 @asynccontextmanager
@@ -43,6 +50,14 @@ async def leased(db: Database, ids: Collection[UUID], *, lease_seconds: float) -
     finally:
         renewing.cancel()
         await asyncio.wait([renewing])
+
+
+async def end_leases(db: Database, ids: Collection[UUID]) -> None:
+    """Let the sweep take pending rows now; those that it cannot be said of end as ever, when nobody renews them."""
+    for chunk in chunks_of(list(ids), RENEWED):
+        with suppress(Exception):
+            async with db.transaction() as session:
+                await session.execute(_END, {"ids": chunk})
 
 
 async def _renew(db: Database, ids: Collection[UUID], lease_seconds: float) -> None:

@@ -1,24 +1,27 @@
 """The one protocol of who writes objects: row first, then the name, then the bytes, then the fact (design law 3)."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Final, TypeVar
 from uuid import UUID
 
 import structlog
 
 from media_analysis.cancellation import carry_through
 from media_analysis.db.database import Database
-from media_analysis.errors import QuotaExceeded
+from media_analysis.errors import DatabaseUnavailable, QuotaExceeded
 from media_analysis.files.expiry import Expiry
-from media_analysis.files.upload.leases import leased
+from media_analysis.files.upload.leases import end_leases, leased
 from media_analysis.files.upload.pending import Registration
 from media_analysis.files.upload.room import require_reserve
 from media_analysis.files.upload.storing import WrittenUpload
 from media_analysis.files.upload.transactions import UploadTransactions
 from media_analysis.storage.store import ObjectStore, ObjectWriter
 
+GIVING_UP_SECONDS: Final = 10.0
+"""How long whoever failed waits until nothing is left of it: a bucket that is away is asked for longer than that."""
 Discard = Callable[[Sequence[UUID]], Awaitable[None]]
 """Deletes, by the one deleter, those of these rows that are still pending."""
 Value = TypeVar("Value")
@@ -63,10 +66,16 @@ class UploadProtocol:
 
     async def give_up(self, ids: Collection[UUID]) -> None:
         """Delete what is pending still of these; never fails whoever has a failure to report, or a success."""
+        await carry_through(self._give_up(sorted(ids)))
+
+    async def _give_up(self, ids: Sequence[UUID]) -> None:
         try:
-            await carry_through(self.discard(sorted(ids)))
+            async with asyncio.timeout(GIVING_UP_SECONDS):
+                await self.discard(ids)
         except Exception as error:  # noqa: BLE001 - the first failure is the one to report; the sweep takes the rows
             log.warning("upload.left_pending", file_ids=[str(file_id) for file_id in ids], reason=type(error).__name__)
+            if not isinstance(error, DatabaseUnavailable):  # which would be waited for once more
+                await end_leases(self.db, ids)  # whoever asks again need not wait for them
 
 
 @dataclass
@@ -116,6 +125,7 @@ class PendingUploads:
     async def write(self, asked: Registration, fill: Fill[Value], expiry: Expiry) -> tuple[WrittenUpload, Value]:
         """Write one object and make it durable; it counts once the block has stored it (T2)."""
         (writer,) = await self.create(asked)
+        writer.expect(asked.reserved_bytes)
         try:
             value = await fill(writer)
             sha256 = await writer.sync()

@@ -12,7 +12,7 @@ import structlog
 
 from media_analysis.db.driver import DirectConnection
 from media_analysis.db.group import GroupCommit
-from media_analysis.errors import UploadLeaseLost
+from media_analysis.errors import StoreUnavailable, UploadLeaseLost
 from media_analysis.failpoints import failpoint
 from media_analysis.files.expiry import Expiry
 from media_analysis.files.ledger import Account
@@ -187,16 +187,19 @@ class _Writer:
         self, asked: Sequence[SmallUpload], *, leaving_bytes: int
     ) -> Sequence[SmallOutcome | Exception | None]:
         by_id = {item.registration.id: item for item in asked}
+        away: StoreUnavailable | None = None
         try:
             written = await self._write(by_id, leaving_bytes)
         except Exception as error:  # noqa: BLE001 - nothing of the group counts yet, and each is tried alone
             log.info("upload.group_broken", uploads=len(asked), reason=type(error).__name__)
             written = {}
+            # Each would wait for a bucket that is away as long as the group has.
+            away = error if isinstance(error, StoreUnavailable) else None
         lost = by_id.keys() - written.keys()
         if lost:
             await self.protocol.give_up(lost)
         stored = await self._store(list(written.values())) if written else {}
-        return [_outcome(written.get(file_id), stored) for file_id in by_id]
+        return [away or _outcome(written.get(file_id), stored) for file_id in by_id]
 
     async def _write(self, asked: Mapping[UUID, SmallUpload], leaving_bytes: int) -> Mapping[UUID, WrittenUpload]:
         """Return those whose bytes are durable."""

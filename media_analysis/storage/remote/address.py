@@ -62,6 +62,10 @@ class RemoteAddress:
         same = (self.provider, self.bucket) == (other.provider, other.bucket)
         return same and self != other and (not other.prefix or self.prefix.startswith(f"{other.prefix}/"))
 
+    def prefix_below(self, other: "RemoteAddress") -> str:
+        """Return what the keys that lie below this address begin with in another one around it; empty for itself."""
+        return f"{self.prefix}/".removeprefix(f"{other.prefix}/" if other.prefix else "") if self != other else ""
+
     def full_key(self, key: str) -> str:
         """Return an object's key in its bucket."""
         return f"{self.prefix}/{key}" if self.prefix else key

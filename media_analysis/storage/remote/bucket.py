@@ -1,7 +1,7 @@
 """The objects below an address, one request each: the edge at which a driver's errors become our own."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -14,13 +14,16 @@ from media_analysis.storage.entries import Entry, EntryKind
 from media_analysis.storage.remote.address import Provider, RemoteAddress
 from media_analysis.storage.remote.clients import RemoteOptions, open_client
 from media_analysis.storage.remote.failures import is_absent, nothing_there, translate, translated
-from media_analysis.storage.remote.listing import list_objects
+from media_analysis.storage.remote.listing import list_objects, tag_of
+from media_analysis.storage.remote.names import is_path
 from media_analysis.storage.remote.signing import S3Requests
 from media_analysis.storage.store import Piece
 from media_analysis.tracing import traced
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
+LONGEST_KEY_BYTES: Final = 1024
+"""What S3 and Google take as a key; others may take more."""
 MOST_PARTS: Final = 10_000
 PART_UPLOADS: Final = 2
 """How many parts of an object are on their way at once; beside them a writer holds what it is given next."""
@@ -51,10 +54,22 @@ class Bucket:
             address, options, timeout_seconds=options.transfer_seconds, silent_seconds=options.request_seconds
         )
 
+    def takes(self, key: str) -> bool:
+        """Say whether every provider takes such a name."""
+        return is_path(key) and len(self.address.full_key(key).encode()) <= LONGEST_KEY_BYTES
+
     @property
     def largest_bytes(self) -> int:
-        """How large an object may be that is put in parts."""
-        return MOST_PARTS * self.options.part_bytes
+        """How large an object may be that is put in parts, unless it was expected to be larger."""
+        return self.most_bytes_in(self.options.part_bytes)
+
+    def most_bytes_in(self, part_bytes: int) -> int:
+        """Return how large an object may be whose parts have so many bytes."""
+        return MOST_PARTS * part_bytes
+
+    def part_bytes_for(self, size_bytes: int) -> int:
+        """Return of how many bytes the parts are of an object that may turn out a quarter larger than so many."""
+        return max(self.options.part_bytes, -(-size_bytes * 5 // (MOST_PARTS * 4)))
 
     @traced("bucket head")
     async def head(self, key: str) -> Entry:
@@ -69,13 +84,8 @@ class Bucket:
 
     def head_here(self, key: str) -> Entry:
         """Do what `head` does, from a thread."""
-        return self.identify_here(key)[0]
-
-    def identify_here(self, key: str) -> tuple[Entry, str | None]:
-        """Do what `head` does, from a thread; return also what is another once its bytes are."""
         with translated(key):
-            found = self._here(obstore.head, self._quick, key)
-        return _entry(found, key), found["e_tag"]
+            return _entry(self._here(obstore.head, self._quick, key), key)
 
     async def find(self, key: str) -> Entry:
         """Do what `head` does; a bucket that is gone is told from an object that is, for which S3 needs a body."""
@@ -155,7 +165,7 @@ class Bucket:
                 return False
             return True
 
-    def put_here(self, key: str, pieces: Iterable[Piece], *, at_once: int = PART_UPLOADS) -> None:
+    def put_here(self, key: str, pieces: Iterable[Piece], *, at_once: int = PART_UPLOADS, part_bytes: int = 0) -> None:
         """Put an object in parts from a thread, over whatever is there; what iterating raises leaves nothing.
 
         Of the parts, so many are on their way at once, and one more is held that is filled meanwhile.
@@ -166,7 +176,7 @@ class Bucket:
                 key,
                 iter(pieces),
                 use_multipart=True,
-                chunk_size=self.options.part_bytes,
+                chunk_size=part_bytes or self.options.part_bytes,
                 max_concurrency=at_once,
             )
 
@@ -206,10 +216,13 @@ class Bucket:
             raise translate(error) from None
         return True
 
-    async def pages(self, folder: str = "", *, at_once: int = PAGE) -> AsyncIterator[Sequence[Entry]]:
-        """Yield what lies below a folder, by names in the order of their bytes; memory stays flat."""
+    async def pages(self, folder: str = "", *, at_once: int = PAGE, after: str = "") -> AsyncGenerator[Sequence[Entry]]:
+        """Yield what lies below a folder, by names in the order of their bytes; memory stays flat.
+
+        What comes before a name, `after`, is left out where that saves asking for it.
+        """
         if self.requests is not None:
-            async for found in list_objects(self.requests, self.address, folder, at_once=at_once):
+            async for found in list_objects(self.requests, self.address, folder, at_once=at_once, after=after):
                 yield found
             return
         listing = obstore.list(self._quick, folder or None, chunk_size=at_once)
@@ -264,7 +277,8 @@ def require_size(entry: Entry, key: str, size_bytes: int | None) -> Entry:
 
 
 def _entry(found: "obstore.ObjectMeta", key: str) -> Entry:
-    return Entry(key, EntryKind.FILE, found["size"], int(found["last_modified"].timestamp() * 1e9))
+    modified_ns = int(found["last_modified"].timestamp() * 1e9)
+    return Entry(key, EntryKind.FILE, found["size"], modified_ns, tag=tag_of(found["e_tag"]))
 
 
 def require_free(bucket: Bucket, key: str) -> None:

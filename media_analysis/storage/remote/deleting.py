@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from typing import Final
 
 from media_analysis.errors import MediaAnalysisError
 from media_analysis.storage.calls import reason_of
-from media_analysis.storage.remote.bucket import Bucket
+from media_analysis.storage.entries import Entry
+from media_analysis.storage.remote.bucket import PAGE, Bucket
 from media_analysis.storage.remote.clients import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from media_analysis.storage.remote.names import key_of_piece, pieces_of
 
@@ -30,18 +32,35 @@ async def delete_all(bucket: Bucket, names: Sequence[str]) -> Mapping[str, str]:
     return failed
 
 
-async def find_pieces(bucket: Bucket, keys: Sequence[str]) -> Sequence[str]:
-    """Return the names of the pieces that lie there of objects which are not whole yet."""
+async def find_pieces(bucket: Bucket, keys: Sequence[str], *, at_once: int = PAGE) -> Sequence[str]:
+    """Return the names of the pieces that lie there of objects which are not whole yet; others are passed over."""
     if len(keys) <= FEW:
-        found = await bucket.each(lambda key: names_below(bucket, pieces_of(key)), keys)
-        return [name for names in found for name in names]
-    wanted = frozenset(keys)
-    pages = bucket.pages(pieces_of())
-    return [entry.name async for page in pages for entry in page if key_of_piece(entry.name) in wanted]
+        pieces = await bucket.each(lambda key: list_pieces(bucket, key), keys)
+        return [piece.name for some in pieces for piece in some]
+    found, folders = list[str](), tuple(sorted(f"{pieces_of(key)}/" for key in keys))
+    while folders:
+        folders = await _find_below(bucket, folders, found, at_once)
+    return found
 
 
-async def names_below(bucket: Bucket, folder: str) -> Sequence[str]:
-    return [entry.name async for page in bucket.pages(folder) for entry in page]
+async def _find_below(bucket: Bucket, folders: tuple[str, ...], found: list[str], at_once: int) -> tuple[str, ...]:
+    """List from the first folder on, up to where others lie before the next one; return the folders behind them."""
+    wanted, passed = frozenset(folders), 0
+    can_skip = bucket.requests is not None  # else a listing begins with the first name, whatever it is told
+    async with aclosing(bucket.pages(pieces_of(), at_once=at_once, after=folders[0])) as pages:
+        async for page in pages:
+            found.extend(entry.name for entry in page if f"{pieces_of(key_of_piece(entry.name))}/" in wanted)
+            last = page[-1].name
+            while passed < len(folders) and folders[passed] < last and not last.startswith(folders[passed]):
+                passed += 1
+            if passed == len(folders) or (can_skip and folders[passed] > last):
+                return folders[passed:]
+    return ()
+
+
+async def list_pieces(bucket: Bucket, key: str) -> Sequence[Entry]:
+    """Return the pieces of one object, but none of those whose keys lie below its own."""
+    return [entry async for page in bucket.pages(pieces_of(key)) for entry in page if key_of_piece(entry.name) == key]
 
 
 async def _delete_batch(bucket: Bucket, names: Sequence[str]) -> Mapping[str, str]:

@@ -27,9 +27,18 @@ _REASONS: Final[Mapping[type[Exception], str]] = {
     InvalidPathError: "the bucket holds a name that is no path",
     ValueError: "the name is none that the bucket takes",
 }
+_UNREACHED: Final = {
+    "its certificate is not trusted": ("InvalidCertificate", "CERTIFICATE_VERIFY_FAILED"),
+    "it does not speak TLS": ("InvalidMessage", "WRONG_VERSION_NUMBER"),
+    "its host has no address": ("dns error", "Errno -2", "Errno -3", "Errno -5"),
+    "nothing listens there": ("ConnectionRefused", "Errno 111", "All connection attempts failed"),
+}
+"""What keeps a connection from coming about, by the words of obstore and of httpx."""
 AGAIN: Final = frozenset({429, 500, 502, 503, 504})
 """What a bucket answers to requests of our own that may take it a moment later."""
 _NO_BUCKET: Final = frozenset({"NoSuchBucket", "ContainerNotFound"})
+_NO_OBJECT: Final = frozenset({"NoSuchUpload", *_NO_BUCKET})
+"""What else is missing: the parts of an object, once it was put together and the answer to that was lost."""
 
 
 @contextmanager
@@ -66,7 +75,7 @@ def failure_of(answer: httpx.Response) -> MediaAnalysisError:
 
 def is_absent(error: Exception) -> bool:
     """Say whether an object is not there, in a bucket that is."""
-    return isinstance(error, FileNotFoundError) and _code(str(error)) not in _NO_BUCKET
+    return isinstance(error, FileNotFoundError) and _code(str(error)) not in _NO_OBJECT
 
 
 def nothing_there(error: BaseError) -> memoryview:
@@ -86,7 +95,11 @@ def _reason(error: Exception, told: str, status: str, code: str) -> str:
         return "the bucket does not exist"
     if answer:
         return f"the bucket answered {answer}"
-    return _REASONS.get(type(error), "the bucket cannot be reached")
+    return _REASONS.get(type(error)) or ": ".join(filter(None, ("the bucket cannot be reached", _unreached(told))))
+
+
+def _unreached(told: str) -> str:
+    return next((reason for reason, words in _UNREACHED.items() if any(word in told for word in words)), "")
 
 
 def _status(told: str) -> str:

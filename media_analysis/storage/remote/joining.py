@@ -92,7 +92,7 @@ async def _join(bucket: Bucket, requests: S3Requests, key: str, ranges: Sequence
         except BaseException:
             await joining.abort(upload_id)
             raise
-    require_size(await bucket.head(key), key, sum(size_bytes for _, size_bytes in ranges))
+    require_size(await bucket.find(key), key, sum(size_bytes for _, size_bytes in ranges))
 
 
 @dataclass(frozen=True)

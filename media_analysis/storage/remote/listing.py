@@ -18,9 +18,9 @@ _NANOSECONDS: Final = 1_000_000_000
 
 
 async def list_objects(
-    requests: S3Requests, address: RemoteAddress, folder: str, *, at_once: int
+    requests: S3Requests, address: RemoteAddress, folder: str, *, at_once: int, after: str = ""
 ) -> AsyncIterator[Sequence[Entry]]:
-    """Yield what lies below a folder of an address, by names in the order of their bytes; memory stays flat.
+    """Yield what lies below a folder, by names in the order of their bytes, behind `after`; memory stays flat.
 
     Raises:
         StoreUnavailable: the bucket does not answer.
@@ -29,6 +29,8 @@ async def list_objects(
     below = address.full_key("")
     query = {"list-type": "2", "encoding-type": "url", "max-keys": str(at_once)}
     query["prefix"] = f"{below}{folder}/" if folder else below
+    if after:
+        query["start-after"] = f"{below}{after}"
     async with requests.connected(requests.timeout_seconds) as client:
         while True:
             answer = await requests.ask(HTTPMethod.GET, query=query, client=client)
@@ -39,6 +41,7 @@ async def list_objects(
                 yield page
             if child_text(found, "IsTruncated") != "true":
                 return
+            query.pop("start-after", None)
             query["continuation-token"] = child_text(found, "NextContinuationToken")
 
 
@@ -49,4 +52,10 @@ def _entry(found: Element, below: str) -> Entry:
         size_bytes = int(child_text(found, "Size"))
     except ValueError:
         raise StoreUnavailable("the bucket lists an object without its size and time") from None
-    return Entry(name, EntryKind.FILE, size_bytes, int(modified_at.timestamp() * _NANOSECONDS))
+    modified_ns, tag = int(modified_at.timestamp() * _NANOSECONDS), tag_of(child_text(found, "ETag"))
+    return Entry(name, EntryKind.FILE, size_bytes, modified_ns, tag=tag)
+
+
+def tag_of(told: str | None) -> str | None:
+    """Return an entity tag as it is compared: listings and answers quote it, or do not."""
+    return (told or "").strip('"') or None

@@ -37,6 +37,8 @@ class RemoteMarker:
         self._purpose = purpose
         self._seen_at = float("-inf")
         self._looking = asyncio.Lock()
+        self._failed: str | None = None
+        self._failed_at = float("-inf")
 
     async def require(self) -> None:
         """Fail unless the store belongs to this database and is there for this purpose, right now.
@@ -55,9 +57,20 @@ class RemoteMarker:
 
     async def require_recent(self) -> None:
         """Fail unless it did a moment ago: enough for what adds, never for what deletes."""
+        came_at = time.monotonic()
         async with self._looking:  # of many who want to know at once one looks
+            if self._failed is not None and came_at < self._failed_at:
+                raise StoreUnavailable(self._failed)  # found while this one waited: in turn they would wait for hours
             if time.monotonic() - self._seen_at > RECENT_SECONDS:
-                await self.require()
+                await self._look()
+
+    async def _look(self) -> None:
+        self._failed = None
+        try:
+            await self.require()
+        except StoreUnavailable as error:
+            self._failed, self._failed_at = error.reason, time.monotonic()
+            raise
 
     async def adopt(self, *, fresh_database: bool) -> None:
         """Make sure the store carries this database's marker, writing it only where both are new.

@@ -13,16 +13,16 @@ from media_analysis.storage.remote.bucket import Bucket
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-PIECE_BYTES: Final = 512 * 1024
-"""Of what is handed on at once; memory of this size is taken again, that of megabytes is mapped anew each time."""
-AHEAD_PIECES: Final = 8
+PIECE_BYTES: Final = 768 * 1024
+"""Of what is handed on at once: each piece wakes the loop and its client, and of smaller ones there are more."""
+AHEAD_PIECES: Final = 4
 """How many are held for a client who takes them more slowly than they come."""
 AHEAD_BYTES: Final = AHEAD_PIECES * PIECE_BYTES
 """Of one request, until its client has shown to be fast: all of it can be held, and the connection ends with it."""
-STREAM_BYTES: Final = 64 * 2**20
+STREAM_BYTES: Final = 256 * 2**20
 """Of one request then."""
 HELD_SECONDS: Final = 1.0
-"""How long a connection waits for a client, and within what a fast one takes all that is held."""
+"""How long a connection waits for a client, and within what a fast one takes half of what is held."""
 FIRST_BYTES: Final = 2**20
 MOST_AHEAD_BYTES: Final = 8 * 2**20
 """Of the first and the largest range of what is read as a file."""
@@ -80,7 +80,9 @@ class RemoteReader:
                             is_fast = False
                             break
                 if not is_fast:
-                    is_fast = await ahead.shrinks_soon(0)
+                    # The next request is on its way while the rest of this one is sent.
+                    is_fast = await ahead.shrinks_soon(AHEAD_PIECES // 2)
+                if not is_fast:
                     await ahead.shrinks(0)
         finally:
             ahead.put(None)

@@ -7,8 +7,8 @@ from media_analysis.failpoints import failpoint
 from media_analysis.storage.entries import Entry
 from media_analysis.storage.remote.assembling import Range
 from media_analysis.storage.remote.bucket import Bucket
-from media_analysis.storage.remote.deleting import delete_all
-from media_analysis.storage.remote.names import piece_name, pieces_of, place_of_piece
+from media_analysis.storage.remote.deleting import delete_all, list_pieces
+from media_analysis.storage.remote.names import piece_name, place_of_piece
 from media_analysis.storage.remote.reading import fetch
 
 
@@ -23,7 +23,7 @@ async def find_ranges(bucket: Bucket, key: str, size_bytes: int, *, fence: int) 
         StoreUnavailable: the bucket does not answer, or does not delete.
 
     """
-    found = [(place_of_piece(entry.name), entry) async for page in bucket.pages(pieces_of(key)) for entry in page]
+    found = [(place_of_piece(entry.name), entry) for entry in await list_pieces(bucket, key)]
     pieces = [entry for place, entry in sorted(found, key=_order) if place is None or place[1] <= fence]
     chain, reached_bytes = _chain(pieces, size_bytes)
     if reached_bytes == size_bytes:

@@ -87,8 +87,13 @@ async def _deleting(requests: S3Requests, prefix: str) -> Sequence[str] | None:
     return [
         child_text(rule, "ID") or "unnamed"
         for rule in rules
-        if rule.find("Expiration") is not None and _concerns(rule, f"{prefix}/" if prefix else "")
+        if _expires(rule) and _concerns(rule, f"{prefix}/" if prefix else "")
     ]
+
+
+def _expires(rule: Element) -> bool:
+    """Say whether a rule deletes objects by their age or on a day; it may end what stays of deleted ones alone."""
+    return any(rule.find(f"Expiration/{when}") is not None for when in ("Days", "Date"))
 
 
 def _concerns(rule: Element, ours: str) -> bool:

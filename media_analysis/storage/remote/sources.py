@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 _SECOND_NS: Final = 10**9
 
 
+def is_same_object(headed: Entry, listed: Entry) -> bool:
+    """Say whether an object is the one of a listing, which tells parts of seconds where a head tells none."""
+    is_as_old = abs(headed.modified_ns - listed.modified_ns) < _SECOND_NS
+    has_its_tag = None in {headed.tag, listed.tag} or headed.tag == listed.tag
+    return headed.size_bytes == listed.size_bytes and is_as_old and has_its_tag
+
+
 class RemoteSource:
     """One object as a listing told of it; every method blocks and is called in a thread."""
 
@@ -42,12 +49,10 @@ class RemoteSource:
 
         """
         with _reading():
-            entry, tag = self._bucket.identify_here(self._entry.name)
-        # A head tells full seconds, where a listing has parts of them.
-        is_as_old = abs(entry.modified_ns - self._entry.modified_ns) < _SECOND_NS
-        if entry.size_bytes != self._entry.size_bytes or not is_as_old or self._tag not in {None, tag}:
+            entry = self._bucket.head_here(self._entry.name)
+        if not is_same_object(entry, self._entry) or self._tag not in {None, entry.tag}:
             raise SourceChanged
-        self._tag = tag
+        self._tag = entry.tag
 
     def opened(self) -> IO[bytes]:
         """Return it as a file, to look at places of it; a small one is not asked for again."""

@@ -9,6 +9,7 @@ from typing import BinaryIO, Final, Self, cast
 from uuid import UUID
 
 from media_analysis.errors import MediaAnalysisError, StoreUnavailable
+from media_analysis.errors.operations import NameRefused
 from media_analysis.failpoints import failpoint
 from media_analysis.storage.calls import reason_of
 from media_analysis.storage.marker import Purpose
@@ -19,13 +20,12 @@ from media_analysis.storage.remote.clients import RemoteOptions
 from media_analysis.storage.remote.deleting import delete_all, find_pieces
 from media_analysis.storage.remote.leftovers import Leftovers
 from media_analysis.storage.remote.marker import RemoteMarker
-from media_analysis.storage.remote.names import PROBE_NAME, key_of_piece
+from media_analysis.storage.remote.names import PROBE_NAME, is_path, key_of_piece
 from media_analysis.storage.remote.pieces import PieceWriter
 from media_analysis.storage.remote.presigning import presigner_to
 from media_analysis.storage.remote.reading import RemoteFile, RemoteReader
 from media_analysis.storage.remote.resuming import find_ranges
-from media_analysis.storage.remote.rules import BucketRules, examine
-from media_analysis.storage.remote.scratch import Scratch
+from media_analysis.storage.remote.scratch import BorrowedObject, Scratch
 from media_analysis.storage.remote.streaming import Streams
 from media_analysis.storage.remote.tree import RemoteTree
 from media_analysis.storage.remote.writing import RemoteWriter, put_whole
@@ -45,12 +45,20 @@ class RemoteStore(RemoteTree):
 
     keeps_what_is_open = False
 
-    def __init__(self, bucket: Bucket, instance_id: UUID, purpose: Purpose = Purpose.EVERYTHING) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        instance_id: UUID,
+        purpose: Purpose = Purpose.EVERYTHING,
+        *,
+        scratch: Scratch | None = None,
+    ) -> None:
         super().__init__(bucket, RemoteMarker(bucket, instance_id, purpose))
         self.instance_id = instance_id
         self._leftovers = Leftovers(bucket)
         self._streams = Streams(bucket)
-        self._scratch = Scratch(bucket)
+        self.scratch = scratch or Scratch(bucket.options)
+        """Where local copies lie, which two stores of one process share."""
         self.presigner = presigner_to(bucket.address, bucket.options)
         """What signs addresses of objects, None where nothing can."""
 
@@ -61,6 +69,8 @@ class RemoteStore(RemoteTree):
         instance_id: UUID,
         options: RemoteOptions,
         purpose: Purpose = Purpose.EVERYTHING,
+        *,
+        scratch: Scratch | None = None,
     ) -> Self:
         """Return the store at an address; nothing is asked of the bucket yet.
 
@@ -68,7 +78,7 @@ class RemoteStore(RemoteTree):
             ValueError: what the options say of the provider makes no sense.
 
         """
-        return cls(Bucket(address, options), instance_id, purpose)
+        return cls(Bucket(address, options), instance_id, purpose, scratch=scratch)
 
     @property
     def largest_bytes(self) -> int:
@@ -83,11 +93,12 @@ class RemoteStore(RemoteTree):
 
         """
         await self.marker.adopt(fresh_database=fresh_database)
+        await self.scratch.delete_leftovers()
 
     def close(self) -> None:
         self._streams.close(within_seconds=CLOSE_SECONDS)
         self.bucket.close()
-        self._scratch.close()
+        self.scratch.close()
 
     def sign_address(self, key: str, presented: Presented, *, ends_at: datetime) -> str | None:
         return None if self.presigner is None else self.presigner.sign(key, presented, ends_at=ends_at)
@@ -98,7 +109,10 @@ class RemoteStore(RemoteTree):
     @traced("store create_many")
     async def create_many(self, keys: Sequence[str]) -> Sequence[ObjectWriter | Exception]:
         """Return a writer for each key, and ask the bucket nothing: that a name is taken is found when it is put."""
-        return [RemoteWriter(self.bucket, self.marker, self._streams, key) for key in keys]
+        return [
+            RemoteWriter(self.bucket, self.marker, self._streams, key) if self.bucket.takes(key) else _refused()
+            for key in keys
+        ]
 
     @traced("store put_many")
     async def put_many(
@@ -140,7 +154,7 @@ class RemoteStore(RemoteTree):
         return cast("BinaryIO", RemoteFile(self.bucket, key, entry.size_bytes))
 
     def local_copies(self, objects: Sequence[tuple[str, int]]) -> AbstractAsyncContextManager[Sequence[Path]]:
-        return self._scratch.lend(objects)
+        return self.scratch.lend([BorrowedObject(self.bucket, *wanted) for wanted in objects])
 
     @traced("store delete_many")
     async def delete_many(self, keys: Sequence[str], *, overwrite: bool = False) -> DeleteOutcome:
@@ -154,9 +168,10 @@ class RemoteStore(RemoteTree):
         del overwrite
         if not keys:
             return DeleteOutcome([])
-        _, pieces = await asyncio.gather(self.marker.require(), find_pieces(self.bucket, keys))
+        _, pieces, _ = await asyncio.gather(self.marker.require(), find_pieces(self.bucket, keys), self.examine_again())
         failpoint("remote.deleting")
-        failed = dict(await delete_all(self.bucket, [*keys, *pieces]))
+        askable = [key for key in keys if is_path(key)]  # a disk of which this is the replica has other names, too
+        failed = dict(await delete_all(self.bucket, [*askable, *pieces]))
         for piece in pieces:
             if piece in failed:
                 failed.setdefault(key_of_piece(piece), failed.pop(piece))
@@ -175,15 +190,6 @@ class RemoteStore(RemoteTree):
         failed = dict(await self._leftovers.delete(keys))
         return DeleteOutcome([key for key in keys if key not in failed], failed)
 
-    async def examine(self) -> BucketRules:
-        """Return what the bucket is set to do behind the store's back, as far as it tells.
-
-        Raises:
-            StoreUnavailable: it does not answer.
-
-        """
-        return await examine(self.bucket)
-
     async def warnings(self) -> Sequence[str]:
         return (await self.examine()).warnings(self.bucket.address)
 
@@ -199,10 +205,16 @@ class RemoteStore(RemoteTree):
         return ENDLESS
 
     async def _put(self, key: str, content: bytes) -> bytes | Exception:
+        if not self.bucket.takes(key):
+            return _refused()
         try:
             return await put_whole(self.bucket, key, [content])
         except MediaAnalysisError as error:
             return error
+
+
+def _refused() -> NameRefused:
+    return NameRefused("no object of a bucket has such a name")
 
 
 async def _write_whole(writer: ObjectWriter, content: bytes) -> bytes | Exception:

@@ -28,8 +28,8 @@ class Streams:
         self._bucket = bucket
         self._open: set[Stream] = set()
 
-    def begin(self, key: str) -> "Stream":
-        stream = Stream(self._bucket, key)
+    def begin(self, key: str, *, part_bytes: int) -> "Stream":
+        stream = Stream(self._bucket, key, part_bytes)
         self._open.add(stream)
         stream.done.add_done_callback(lambda _: self._open.discard(stream))
         return stream
@@ -50,8 +50,9 @@ class Stream:
     the two, by whoever has the same key, is overwritten.
     """
 
-    def __init__(self, bucket: Bucket, key: str) -> None:
+    def __init__(self, bucket: Bucket, key: str, part_bytes: int) -> None:
         self.key = key
+        self._part_bytes = part_bytes
         self.done: Future[bytes] = Future()
         self._bucket = bucket
         self._given: SimpleQueue[_Given | None] = SimpleQueue()
@@ -84,7 +85,7 @@ class Stream:
         running = hashlib.sha256()
         pieces = self._pieces(running)
         try:
-            self._bucket.put_here(self.key, pieces)
+            self._bucket.put_here(self.key, pieces, part_bytes=self._part_bytes)
             failpoint("remote.completed")
         except Abandoned:
             self._end(StoreUnavailable("the object was closed while it was written"))

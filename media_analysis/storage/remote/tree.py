@@ -1,5 +1,6 @@
 """What lies in a bucket below an address, whoever put it there: looked at, listed, and set aside."""
 
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
@@ -7,7 +8,7 @@ from itertools import count
 
 from media_analysis.errors import MediaAnalysisError, ObjectMissing, StoreUnavailable
 from media_analysis.failpoints import failpoint
-from media_analysis.storage.calls import reason_of
+from media_analysis.storage.calls import Held, reason_of, unheld
 from media_analysis.storage.category import Category
 from media_analysis.storage.entries import Entry, EntryKind
 from media_analysis.storage.quarantine import folder_of_day
@@ -15,8 +16,9 @@ from media_analysis.storage.remote.assembling import assemble
 from media_analysis.storage.remote.bucket import Bucket
 from media_analysis.storage.remote.deleting import delete_all
 from media_analysis.storage.remote.joining import join
-from media_analysis.storage.remote.marker import RemoteMarker
+from media_analysis.storage.remote.marker import RECENT_SECONDS, RemoteMarker
 from media_analysis.storage.remote.names import is_own, is_path
+from media_analysis.storage.remote.rules import BucketRules, examine
 from media_analysis.storage.store import DeleteOutcome
 from media_analysis.storage.walk import QUARANTINE
 
@@ -32,6 +34,29 @@ class RemoteTree:
     def __init__(self, bucket: Bucket, marker: RemoteMarker) -> None:
         self.bucket = bucket
         self.marker = marker
+        self._rules: BucketRules | None = None
+        self._examined_at = float("-inf")
+
+    async def examine(self) -> BucketRules:
+        """Return what the bucket is set to do behind the store's back, as far as it tells.
+
+        Raises:
+            StoreUnavailable: it does not answer.
+
+        """
+        self._rules = await examine(self.bucket)
+        return self._rules
+
+    async def examine_again(self) -> None:
+        """Ask once more whether it keeps what is deleted, unless somebody did a moment ago, as far as it tells."""
+        if self._rules is None or time.monotonic() - self._examined_at > RECENT_SECONDS:
+            self._examined_at = time.monotonic()
+            with suppress(MediaAnalysisError):
+                await self.examine()
+
+    def keeps_versions(self, key: str) -> bool:
+        del key  # all lie in one bucket
+        return self._rules is not None and bool(self._rules.keeps_versions)
 
     def where(self, key: str) -> str:
         return self.bucket.address.where(key)
@@ -70,42 +95,48 @@ class RemoteTree:
             if found := [entry for entry in page if not is_own(entry.name)]:
                 yield found
 
-    async def set_aside(self, keys: Sequence[str], *, day: date) -> Mapping[str, str]:
+    async def set_aside(self, keys: Sequence[str], *, day: date, require_held: Held = unheld) -> Mapping[str, str]:
         """Copy objects into the day's quarantine, look at the copies, then delete; no place there is taken twice.
 
-        A crash between leaves an object in both places, never in none. One whose name is no path stays where it is.
+        A crash between leaves an object in both places, never in none. One whose name is no path, or too long for a
+        place in quarantine, stays where it is.
         """
         await self.marker.require()
-        moved = await self.bucket.each(lambda key: self._copy_aside(key, f"{folder_of_day(day)}/{key}"), keys)
+        taken: set[str] = set()
+        moved = await self.bucket.each(lambda key: self._copy_aside(key, f"{folder_of_day(day)}/{key}", taken), keys)
         places = {key: place for key, place in zip(keys, moved, strict=True) if place is not None}
         failpoint("aside.copied")
+        await require_held()
         failed = await delete_all(self.bucket, list(places))
         if failed:
             raise StoreUnavailable(f"what was set aside stays where it was, too: {next(iter(failed.values()))}")
         return places
 
-    async def _copy_aside(self, key: str, wanted: str) -> str | None:
-        if not is_path(key):
+    async def _copy_aside(self, key: str, wanted: str, taken: set[str]) -> str | None:
+        if not self.bucket.takes(wanted):
             return None
         try:
-            entry = await self.bucket.head(key)
+            entry = await self.bucket.find(key)
         except ObjectMissing:
             return None
-        place = await self._free_place(wanted)
+        place = await self._free_place(wanted, taken)
         if entry.size_bytes <= COPIED_BYTES:
             await self.bucket.copy(key, place)
         elif self.bucket.requests is not None:
             await join(self.bucket, self.bucket.requests, place, [(key, entry.size_bytes)])
         else:
             await assemble(self.bucket, place, [(key, entry.size_bytes)])
-        copied = await self.bucket.head(place)
+        copied = await self.bucket.find(place)
         if copied.size_bytes != entry.size_bytes:
             raise StoreUnavailable(f"a copy has {copied.size_bytes} bytes, not {entry.size_bytes}")
         return place
 
-    async def _free_place(self, wanted: str) -> str:
+    async def _free_place(self, wanted: str, taken: set[str]) -> str:
         for number in count():
             place = f"{wanted}.{number}" if number else wanted
+            if place in taken:
+                continue  # by another of those that are set aside just now
+            taken.add(place)
             try:
                 await self.bucket.head(place)
             except ObjectMissing:

@@ -41,6 +41,10 @@ class RemoteWriter:
         self._stream: Stream | None = None
         self._taken: Future[None] | None = None
         self._is_closed = False
+        self._part_bytes = bucket.options.part_bytes
+
+    def expect(self, size_bytes: int) -> None:
+        self._part_bytes = self._bucket.part_bytes_for(size_bytes)
 
     async def write(self, chunk: bytes) -> None:
         if self._gather(chunk):
@@ -83,13 +87,13 @@ class RemoteWriter:
         self._gathered.append(piece)
         self._gathered_bytes += len(piece)
         self.size_bytes += len(piece)
-        if self.size_bytes > self._bucket.largest_bytes:
-            raise StoreUnavailable(f"an object here has at most {self._bucket.largest_bytes} bytes")
+        if self.size_bytes > (largest_bytes := self._bucket.most_bytes_in(self._part_bytes)):
+            raise StoreUnavailable(f"an object here has at most {largest_bytes} bytes")
         return self._gathered_bytes > (SINGLE_BYTES if self._stream is None else HANDED_BYTES)
 
     def _hand_over(self) -> None:
         if self._stream is None:
-            self._stream = self._streams.begin(self.key)
+            self._stream = self._streams.begin(self.key, part_bytes=self._part_bytes)
         self._taken = self._stream.give(self._take())
 
     def _take(self) -> list[bytes]:

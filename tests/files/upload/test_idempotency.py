@@ -11,8 +11,10 @@ from media_analysis.files.models import MediaFile
 from media_analysis.files.upload.service import Upload
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from media_analysis.storage.marker import MARKER_NAME
 from tests.asking import delete_file
 from tests.conftest import chunks, execute, fetch
+from tests.disks import disk_of
 from tests.files.conftest import SlowBody, eventually, lapse_leases, sweep
 
 KEYED = Upload(owner="alice", category=Category.UPLOADS, filename="a", idempotency_key="once")
@@ -103,6 +105,21 @@ async def test_a_failed_upload_gives_its_key_back(runtime: Runtime, database: st
 
     assert stored.size_bytes == len(CONTENT)
     assert await count_files(database) == 1
+
+
+async def test_a_failed_upload_gives_its_key_back_although_its_store_is_away(runtime: Runtime, database: str) -> None:
+    marker, body = disk_of(runtime.store).root / MARKER_NAME, SlowBody()
+    uploading = asyncio.create_task(runtime.files.uploads.store_file(KEYED, body.sent()))
+    await body.asked.wait()
+    away = marker.rename(marker.with_name("away"))
+    uploading.cancel()
+    await asyncio.gather(uploading, return_exceptions=True)
+    away.rename(marker)
+
+    stored = await runtime.files.uploads.store_file(KEYED, chunks(CONTENT))
+    await sweep(runtime)
+
+    assert [row["id"] for row in await fetch(database, "SELECT id FROM media_files")] == [stored.id]
 
 
 async def test_a_key_is_forgotten_after_its_day(runtime: Runtime, database: str) -> None:

@@ -1,6 +1,7 @@
 """Uploads that are all there: many go through each step together, and each has its own answer."""
 
 import asyncio
+import errno
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
@@ -275,7 +276,7 @@ async def test_a_group_that_breaks_before_its_fact_leaves_nothing(
 ) -> None:
     def breaking(reached: str) -> None:
         if reached == point:
-            raise StoreUnavailable("EIO")
+            raise OSError(errno.EIO, "EIO")
 
     monkeypatch.setattr(small, "failpoint", breaking)
 

@@ -28,6 +28,8 @@ class Spoiling(StrEnum):
     """The gateway does it, and nobody hears of that."""
     CUT = "cut"
     """The connection ends in the middle of the answer."""
+    HALTED = "halted"
+    """The answer stops in its middle, and the connection stays."""
     STALLED = "stalled"
     """Nothing is heard of it, and the connection stays."""
     LATE = "late"
@@ -225,6 +227,9 @@ async def _spoil(proxy: SpoilingProxy, spoiling: Spoiling, request: bytes, clien
             await gateway[0].read(1)
         case Spoiling.CUT:
             await _copy(gateway[0], client[1], most_bytes=proxy.after_bytes)
+        case Spoiling.HALTED:
+            await _copy(gateway[0], client[1], most_bytes=proxy.after_bytes)
+            await client[0].read()
         case Spoiling.FORGED:
             body = await _read_answer(gateway[0], to_head=request.startswith(b"HEAD"))
             await _answer(client[1], proxy.forge(body), to_head=request.startswith(b"HEAD"))

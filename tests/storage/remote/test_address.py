@@ -113,7 +113,7 @@ def test_an_account_that_is_missing_is_said() -> None:
 
 
 def test_opening_a_store_leaves_the_environment_of_the_process_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is the process's own is no second store's: obstore would take whatever it is not told from there."""
+    """What is the process's own is no replica store's: obstore would take whatever it is not told from there."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "token of the first")
     before = dict(os.environ)

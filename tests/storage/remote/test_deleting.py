@@ -9,7 +9,8 @@ import pytest
 from media_analysis.errors import MarkerMismatch, StoreUnavailable
 from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.storage.remote.address import RemoteAddress
-from media_analysis.storage.remote.deleting import BATCH, FEW
+from media_analysis.storage.remote.deleting import BATCH, FEW, find_pieces
+from media_analysis.storage.remote.names import piece_name
 from media_analysis.storage.remote.store import RemoteStore
 from tests.s3 import asking, new_store
 from tests.storage.conftest import put
@@ -23,9 +24,10 @@ async def test_more_keys_than_one_request_names_are_deleted(remote: RemoteStore)
     keys = [f"clips/{number}.bin" for number in range(BATCH + 1)]
     await remote.put_many([(key, b"") for key in keys], leaving_bytes=0)
 
-    outcome = await remote.delete_many([*keys, "clips/never.bin"])
+    absent = ["clips/never.bin", "clips/of a disk\twhose replica this is"]
+    outcome = await remote.delete_many([*keys, *absent])
 
-    assert (list(outcome.gone), outcome.failed) == ([*keys, "clips/never.bin"], {})
+    assert (list(outcome.gone), outcome.failed) == ([*keys, *absent], {})
     assert await names_in(remote) == []
 
 
@@ -51,15 +53,31 @@ async def test_a_key_that_cannot_go_is_named_with_its_reason_and_its_neighbours_
 
 @pytest.mark.parametrize("count", [1, FEW + 1])
 async def test_pieces_go_with_the_keys_they_are_of(remote: RemoteStore, count: int) -> None:
-    for number in range(count + 1):
-        writer = await remote.resume(f"clips/{number}.bin", size_bytes=0, running=None)
+    # An object may be named as a folder of others is: whoever imports a bucket meets such.
+    others = ["clips/0.bin/below.bin", f"clips/{count}.bin"]
+    for key in [*(f"clips/{number}.bin" for number in range(count)), *others]:
+        writer = await remote.resume(key, size_bytes=0, running=None)
         await writer.write(b"piece")
         await writer.checkpoint()
         writer.close()
 
     await remote.delete_many([f"clips/{number}.bin" for number in range(count)])
 
-    assert await names_in(remote) == [f".uploads/clips/{count}.bin/{0:020}.0"]
+    assert await names_in(remote) == [f".uploads/{key}/{0:020}.0" for key in others]
+
+
+async def test_pieces_of_others_are_passed_over_where_they_are_many(spoiled: RemoteStore, proxy: SpoilingProxy) -> None:
+    pieces = [piece_name(f"clips/{number:02}", 0, 0) for number in range(24)]
+    for piece in pieces:
+        await spoiled.bucket.create(piece, [b"piece"])
+    proxy.seen.clear()
+
+    wanted = [*range(4), *range(16, 21)]
+    found = await find_pieces(spoiled.bucket, [f"clips/{number:02}" for number in reversed(wanted)], at_once=3)
+
+    assert found == [pieces[number] for number in wanted]
+    listed = [line for line in proxy.seen if b"list-type=2" in line]
+    assert len(listed) == 4, "two pages before the gap, and two behind it"
 
 
 async def test_a_bucket_that_has_too_much_to_do_is_asked_again(spoiled: RemoteStore, proxy: SpoilingProxy) -> None:

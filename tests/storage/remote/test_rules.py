@@ -66,6 +66,8 @@ async def test_a_bucket_that_locks_objects_is_warned_of(bucket: RemoteAddress) -
         ("media/clips", "<Expiration><Days>30</Days></Expiration>", True, True),
         ("other/", "<Expiration><Days>30</Days></Expiration>", True, False),
         ("", "<Expiration><Days>30</Days></Expiration>", False, False),
+        ("", "<Expiration><Date>2099-01-01T00:00:00.000Z</Date></Expiration>", True, True),
+        ("", "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>", True, False),
         (
             "",
             f"<{ABORT}><DaysAfterInitiation>7</DaysAfterInitiation></{ABORT}>",

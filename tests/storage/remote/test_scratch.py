@@ -1,8 +1,10 @@
 """Local copies: bounded, shared, and gone with whoever reads them."""
 
 import asyncio
+import fcntl
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from media_analysis.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
 from media_analysis.storage.remote.address import RemoteAddress
+from media_analysis.storage.remote.paired import PairedBuckets
 from media_analysis.storage.remote.scratch import folder_in
 from media_analysis.storage.remote.store import RemoteStore
 from tests.s3 import new_store
@@ -94,6 +97,66 @@ async def test_copies_that_pass_the_room_together_are_refused_and_those_of_two_w
 
         assert list(borrowed) == [2 * len(CONTENT)] * 3
         assert files_below(tmp_path) == []
+
+
+async def test_who_wants_much_room_has_it_before_who_came_later(bucket: RemoteAddress, tmp_path: Path) -> None:
+    async with new_store(bucket, scratch=tmp_path, scratch_bytes=2_500_000) as store:
+        keys = [f"temp/x/{number}.bin" for number in range(4)]
+        for key in keys:
+            await put(store, key, CONTENT)
+        lent = list[int]()
+
+        async def borrow(some: Sequence[str]) -> None:
+            async with store.local_copies([(key, len(CONTENT)) for key in some]):
+                lent.append(len(some))
+
+        async with store.local_copies([(keys[0], len(CONTENT))]):
+            large = asyncio.create_task(borrow(keys[1:3]))
+            small = asyncio.create_task(borrow(keys[3:]))
+            await asyncio.wait([large, small], timeout=0.3)
+            assert lent == []  # for whoever wants little there is room
+        await asyncio.gather(large, small)
+
+        assert lent == [2, 1]
+
+
+async def test_two_buckets_of_one_store_share_the_room_and_are_borrowed_of_at_once(
+    bucket: RemoteAddress, tmp_path: Path
+) -> None:
+    archive = "archives/2026/01/a.tar"
+    async with new_store(bucket, scratch=tmp_path, scratch_bytes=2_500_000) as main:
+        archives = RemoteStore(main.bucket, main.instance_id, scratch=main.scratch)
+        pair = PairedBuckets(main, archives)
+        for key in (KEY, OTHER, archive):
+            await put(main, key, CONTENT)
+
+        async with pair.local_copies([(key, len(CONTENT)) for key in (KEY, archive)]) as paths:
+            assert [path.read_bytes() for path in paths] == [CONTENT] * 2
+            waiting = asyncio.create_task(_copied(main, OTHER))
+            done, _ = await asyncio.wait([waiting], timeout=0.3)
+            assert not done
+        assert await waiting == CONTENT
+        with pytest.raises(StoreUnavailable, match="3000000 bytes pass the 2500000"):
+            async with pair.local_copies([(key, len(CONTENT)) for key in (KEY, OTHER, archive)]):
+                pass
+
+
+async def test_nobody_else_waits_for_a_process_that_looks_for_leftovers(bucket: RemoteAddress, tmp_path: Path) -> None:
+    async with new_store(bucket, scratch=tmp_path) as store:
+        await put(store, KEY, CONTENT)
+        folder_in(tmp_path).mkdir()
+        looking = os.open(folder_in(tmp_path), os.O_RDONLY)
+        fcntl.flock(looking, fcntl.LOCK_EX)
+        ending = threading.Timer(5, os.close, [looking])  # had the loop stood still, it would end for this
+        ending.start()
+
+        waiting = asyncio.create_task(_copied(store, KEY))
+        await asyncio.wait([waiting], timeout=0.3)
+
+        assert ending.is_alive()
+        ending.cancel()
+        os.close(looking)
+        assert await waiting == CONTENT
 
 
 async def test_what_cannot_be_copied_takes_no_room(bucket: RemoteAddress, tmp_path: Path) -> None:

@@ -213,3 +213,14 @@ async def test_nothing_is_put_where_another_database_has_its_objects(
         await write(stranger, mebibytes)
 
     assert await names_in(remote) == []
+
+
+async def test_an_object_of_which_nobody_hears_that_it_was_put_together_is_not_told_as_missing(
+    spoiled: RemoteStore, proxy: SpoilingProxy
+) -> None:
+    await spoiled.require_marker()
+    # What S3 says when it is asked again a moment after it did so, and gave no answer.
+    proxy.answer((b"404 Not Found", b"<Error><Code>NoSuchUpload</Code></Error>"), b"?uploadId=")
+
+    with pytest.raises(StoreUnavailable, match="NoSuchUpload"):
+        await write(spoiled, 20)
