@@ -38,7 +38,9 @@ Rate = Annotated[str, typer.Option(help="Bytes read in a second at most, or none
 
 @app.command("move")
 def move(
-    to: Annotated[str, typer.Option("--to", metavar="URL", help="Where to: s3://bucket/prefix, gs://…, file:///path")],
+    to: Annotated[
+        str, typer.Option("--to", metavar="URL", help="Where to: s3://bucket/prefix, az://…, gs://…, file:///path")
+    ],
     *,
     archives: Annotated[bool, typer.Option("--archives", help="Move archives alone")] = False,
     rate: Rate = "none",
@@ -61,7 +63,7 @@ def move(
     done, status = run(_work(load(config, data_dir).settings, work, bytes_per_second=_rate(rate)))
     say(f"copied {done.copied} objects, {round_size(done.size_bytes)}, and deleted {done.deleted} that are gone")
     if done.skipped:
-        report(f"{done.skipped} names in the quarantine are no files, or cannot be said, and stay where they are")
+        report(f"{done.skipped} names in the quarantine stay there: no files, too long, or such as cannot be said")
     if status.failed:
         report(f"{status.failed} objects cannot be copied; media-analysis store status names them")
     report("once little is left: media-analysis store switch")
@@ -102,7 +104,7 @@ def switch(
 def cancel(*, data_dir: DataDir = None, config: ConfigFile = None) -> None:
     """Give the move under way up: the store stays where it is; copies stay, too, until delete-old.
 
-    With the store gone over to its second copy it ends the move although the former store is away; said again once that
+    With the store gone over to its replica it ends the move although the former store is away; said again once that
     is back, it opens what a switch had closed there.
     """
 

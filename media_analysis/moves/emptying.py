@@ -1,6 +1,6 @@
 """Empties the place that is no store any more, once somebody says so; no old byte goes before its copy was read."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -21,6 +21,7 @@ from media_analysis.moves.places import OpenPlace, open_place, parse_place, site
 from media_analysis.moves.service import MoveService, act_of
 from media_analysis.moves.statements import LeftObject
 from media_analysis.storage.calls import each
+from media_analysis.storage.copying import delete_copies
 from media_analysis.storage.hashing import hash_object
 from media_analysis.storage.marker import Purpose
 from media_analysis.storage.store import ObjectStore
@@ -37,6 +38,11 @@ class EmptyReport:
     size_bytes: int = 0
     kept: int = 0
     first_kept: str | None = None
+
+    def keep(self, keys: Collection[str]) -> None:
+        """Count objects that stay."""
+        self.kept += len(keys)
+        self.first_kept = self.first_kept or min(keys, default=None)
 
 
 @dataclass(frozen=True)
@@ -68,18 +74,17 @@ class EmptyService:
         """Delete what a move left, each object after its copy was read and hashed.
 
         Raises:
-            MoveRefused: the settings still name the place, deletion is paused, or a request of a service that died
+            MoveRefused: the settings name the place, deletion is paused, or a request of a service that died
                 may still arrive there.
             MarkerMismatch, StoreUnavailable: a place is not what it should be, or does not answer.
 
         """
         site = parse_place(move.left)
-        if site_of(self.context.settings, Purpose(move.part)) == site:
-            raise MoveRefused(
-                f"the settings still name {move.left}: name the other place, and start the service with it"
-            )
+        settings = self.context.settings
+        if site in {site_of(settings, Purpose(move.part)), settings.replica_site}:
+            raise MoveRefused(f"the settings name {move.left}: name the other place, and start the service with it")
         await self._require_unpaused()
-        store = await open_store(self.db, self.context.settings, self.context.instance_id, creates=False)
+        store = await open_store(self.db, settings, self.context.instance_id, creates=False)
         try:
             async with open_place(site, self.context.instance_id, self.context.settings) as left:
                 await self._require_quiet(move, left, now or await self.db.now())
@@ -109,10 +114,17 @@ class EmptyService:
                 found = await statements.list_left(session, move, after=after, limit=PAGE)
             if not found:
                 break
-            after = found[-1].key
-            may_go = await each(lambda one: self._may_go(one, store, report), found, at_once=AT_ONCE)
+            may_go = await each(lambda one: self._may_go(one, store), found, at_once=AT_ONCE)
             going = [one for one, may in zip(found, may_go, strict=True) if may]
+            kept = {one.key for one, may in zip(found, may_go, strict=True) if not may}
+            if kept:  # a file that was deleted while its copy was asked for needs none
+                async with self.db.read_only() as session:
+                    again = await statements.list_left(session, move, after=after, limit=len(found))
+                going += [one for one in again if one.key in kept and not one.is_living]
+                kept -= {one.key for one in going}
+            after = found[-1].key
             await self._delete(move, left, going)
+            report.keep(kept)
             report.deleted += len(going)
             report.size_bytes += sum(one.size_bytes or 0 for one in going)
             self.context.tell(MoveReport(copied=report.deleted, size_bytes=report.size_bytes))
@@ -120,7 +132,7 @@ class EmptyService:
             await self._note_emptied(move, report)
         return report
 
-    async def _may_go(self, left: LeftObject, store: ObjectStore, report: EmptyReport) -> bool:
+    async def _may_go(self, left: LeftObject, store: ObjectStore) -> bool:
         """Say whether nobody needs an object any more: its file is gone, or lies whole in the store."""
         if not left.is_living:
             return True
@@ -128,13 +140,9 @@ class EmptyService:
             sha256 = await hash_object(
                 store, left.key, size_bytes=left.size_bytes or 0, pace=self.context.throttle.take
             )
-            if left.sha256 in {None, sha256}:
-                return True
         except (ObjectMissing, ObjectDamaged, StoreUnavailable, OSError):
-            pass
-        report.kept += 1
-        report.first_kept = report.first_kept or left.key
-        return False
+            return False
+        return left.sha256 in {None, sha256}
 
     async def _delete(self, move: StoreMove, left: OpenPlace, going: Sequence[LeftObject]) -> None:
         await self.context.require_alone()  # else another run may move something there by now
@@ -144,7 +152,7 @@ class EmptyService:
         for is_secure in (False, True):
             keys = [one.key for one in going if one.is_secure is is_secure and one.key not in aside]
             if keys:
-                failed |= (await left.store.delete_many(keys, overwrite=is_secure)).failed
+                failed |= await delete_copies(left.store, keys, overwrite=is_secure)
         failpoint("move.emptied")
         await self._delete_rows(move, [one.key for one in going if one.key not in failed])
         if failed:

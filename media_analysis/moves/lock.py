@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from media_analysis.db.database import Database
-from media_analysis.db.locks import SessionLock
+from media_analysis.db.locks import NamedLock, SessionLock
 from media_analysis.errors.moves import MoveRefused
+
+MOVES: Final = NamedLock("media-analysis.moves", "another run works at a move just now")
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class RunLock:
 
         """
         if not await self.lock.take(waits=False):
-            raise MoveRefused("another run works at a move just now")
+            raise MoveRefused(MOVES.busy)
 
     async def require(self) -> None:
         """Fail where the lock was lost, and somebody else may be at work.
@@ -46,7 +49,7 @@ class RunLock:
 @asynccontextmanager
 async def only_run(db: Database) -> AsyncIterator[RunLock]:
     """Let nobody else work at a move while the block does; raises as `RunLock.take`."""
-    lock = RunLock(SessionLock(db, "media-analysis.moves"))
+    lock = RunLock(SessionLock(db, MOVES))
     try:
         await lock.take()
         yield lock

@@ -11,11 +11,13 @@ from media_analysis.failpoints import failpoint
 from media_analysis.files.transitions import mark_hashed
 from media_analysis.integrity.inspection import BEFORE_ALL, ReadThrottle
 from media_analysis.moves import statements
-from media_analysis.moves.copying import CopyOutcome, ObjectCopier
+from media_analysis.moves.copying import CopyOutcome, MoveCopier
 from media_analysis.moves.models import StoreMove
 from media_analysis.moves.places import OpenPlace
 from media_analysis.moves.statements import SourceObject
+from media_analysis.storage.copying import delete_copies
 from media_analysis.storage.entries import Entry, EntryKind
+from media_analysis.storage.keys import is_short
 
 Keys = TypeVar("Keys", bound=Collection[str])
 PAGE: Final = 200
@@ -31,7 +33,7 @@ class MoveReport:
     size_bytes: int = 0
     deleted: int = 0
     skipped: int = 0
-    """What was set aside and is no file, or has a name that cannot be said."""
+    """What was set aside and is no file, or has a name that cannot be said or is too long."""
 
 
 @dataclass
@@ -74,7 +76,8 @@ class MovePass:
         await self.require_alone()
         await self._begin(files)
         failpoint("move.registered")
-        outcomes = await ObjectCopier(self.source, self.target, self.throttle).copy_all(files)
+        copier = MoveCopier(self.source, self.target, self.throttle, self.require_alone)
+        outcomes = await copier.copy_all(files)
         failpoint("move.page_copied")
         await self._record(files, outcomes)
         failpoint("move.recorded")
@@ -103,7 +106,7 @@ class MovePass:
         self.report.skipped = 0
         for day in await self.source.store.list_quarantine_days():
             async for entries in self.source.store.walk_quarantine(day, PAGE):
-                files = [entry for entry in entries if entry.kind is EntryKind.FILE and entry.sayable]
+                files = [entry for entry in entries if _is_copied(entry)]
                 self.report.skipped += len(entries) - len(files)
                 await self._copy_entries(files)
 
@@ -133,7 +136,7 @@ class MovePass:
             failed: dict[str, str] = {}
             for is_secure in {*gone.values()}:
                 keys = [key for key, wanted in gone.items() if wanted is is_secure]
-                failed |= (await self.target.store.delete_many(keys, overwrite=is_secure)).failed
+                failed |= await delete_copies(self.target.store, keys, overwrite=is_secure)
             failpoint("move.deleted")
             await self._note_deleted(list(gone), failed)
 
@@ -157,6 +160,10 @@ class MovePass:
             await statements.mark_deleted(session, self.move, keys)
         self.report.deleted += len(keys)
         self.tell(self.report)
+
+
+def _is_copied(entry: Entry) -> bool:
+    return entry.kind is EntryKind.FILE and entry.sayable and is_short(entry.name)
 
 
 def _first_bytes(files: Sequence[SourceObject]) -> Sequence[SourceObject]:

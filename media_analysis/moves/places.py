@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from media_analysis.errors import InvalidSettings, StoreUnavailable
+from media_analysis.errors import DiskFull, InvalidSettings, StoreUnavailable
 from media_analysis.errors.moves import MoveRefused
 from media_analysis.files.buckets import open_bucket, require_deletion
 from media_analysis.files.opening import ARCHIVE_PREFIX
 from media_analysis.settings import Settings
 from media_analysis.settings.remote import StoreUrl
 from media_analysis.storage import marker as disk_marker
+from media_analysis.storage.calls import translate
 from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.marker import Marker, Purpose
 from media_analysis.storage.modes import make_root
@@ -61,11 +62,11 @@ def require_apart(target: Site, settings: Settings) -> None:
         MoveRefused: it does.
 
     """
-    copies = settings.replica_site
-    if copies is not None and (copies == target or nesting(target, copies, "them")):
+    replicas = settings.replica_site
+    if replicas is not None and (replicas == target or nesting(target, replicas, "them")):
         raise MoveRefused(
-            f"second copies lie at {url_of(copies)}, and {url_of(target)} is no place apart: move to another one, or "
-            "have second copies somewhere else first, or none by media-analysis replica end"
+            f"replicas lie at {url_of(replicas)}, and {url_of(target)} is no place apart: move to another one, or "
+            "have replicas somewhere else first, or none by media-analysis replica end"
         )
     for site in (settings.sites.main, settings.sites.archives):
         if site == target:
@@ -105,16 +106,26 @@ class OpenPlace:
         """Let the place say something else of itself, durably.
 
         Raises:
+            MoveRefused: it has no room for that.
             StoreUnavailable: nobody knows whether it does.
 
         """
-        if isinstance(self.store, RemoteStore):
-            await write_marker(self.store.bucket, marker)
-            return
         try:
-            await asyncio.to_thread(disk_marker.write_marker, self.store.root, marker)
+            if isinstance(self.store, RemoteStore):
+                await write_marker(self.store.bucket, marker)
+            else:
+                await self._mark_disk(self.store.root, marker)
+        except DiskFull as error:
+            raise MoveRefused(f"{self.url} is full, and cannot be marked: make room there, and say it again") from error
+
+    async def _mark_disk(self, root: Path, marker: Marker) -> None:
+        try:
+            await asyncio.to_thread(disk_marker.write_marker, root, marker)
         except OSError as error:
-            raise StoreUnavailable(f"the marker of {self.site} cannot be written: {error.strerror}") from error
+            told = translate(error)
+            if isinstance(told, StoreUnavailable):
+                told = StoreUnavailable(f"the marker of {root} cannot be written: {error.strerror}")
+            raise told from error
 
     async def require_unused(self) -> None:
         """Fail unless nothing lies in the place, and it lies in no store.

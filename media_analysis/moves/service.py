@@ -108,7 +108,7 @@ class MoveService:
                 with suppress(MarkerMismatch, StoreUnavailable):
                     if await self.context.reopen_source(move):
                         return move
-        raise MoveRefused("no move is under way")
+        raise none_under_way(moves)
 
     @retried
     async def _note_cancelled(self, move: StoreMove) -> None:
@@ -128,10 +128,11 @@ class MoveService:
             MoveRefused: none is.
 
         """
-        for move in await self.list():
+        moves = await self.list()
+        for move in moves:
             if move.is_under_way:
                 return move
-        raise MoveRefused("no move is under way")
+        raise none_under_way(moves)
 
     async def _find_or_begin(self, url: str, *, archives: bool) -> StoreMove:
         settings = self.context.settings
@@ -196,6 +197,14 @@ class MoveService:
             await target.require_emptied()
         else:
             raise MoveRefused(f"{target.url} is marked as a store of this database, and no move knows it")
+
+
+def none_under_way(moves: Sequence[StoreMove]) -> MoveRefused:
+    """Return what to say to whoever wants to end a move; it may be over, and they did not hear so."""
+    if not moves or (switched_at := moves[0].switched_at) is None:
+        return MoveRefused("no move is under way")
+    what = "archives are" if moves[0].part == Purpose.ARCHIVES else "the store is"
+    return MoveRefused(f"no move is under way: {what} at {moves[0].target} since {switched_at:%Y-%m-%d %H:%M} UTC")
 
 
 def act_of(move: StoreMove, action: Action, actor: str, **counts: int) -> Act:

@@ -22,11 +22,12 @@ PURGES_END_AFTER: Final = timedelta(hours=1)
 _OF_PART: Final = """(
     CAST(:part AS text) = 'everything' OR starts_with({key}, 'archives/') = (CAST(:part AS text) = 'archives')
 )"""
+# A file that is imported where another lay has its key, and not its bytes.
 _TO_COPY: Final = f"""
     FROM media_files AS file
     LEFT JOIN store_copies AS copy ON copy.move_id = :move_id AND copy.key = file.key
     WHERE file.state IN ('stored', 'trashed') AND {_OF_PART.format(key="file.key")}
-        AND (copy.key IS NULL OR copy.copied_at IS NULL OR copy.deleted_at IS NOT NULL)
+        AND (copy.file_id IS DISTINCT FROM file.id OR copy.copied_at IS NULL OR copy.deleted_at IS NOT NULL)
 """
 _LIST_TO_COPY: Final = text(f"""
     SELECT file.id, file.key, file.size_bytes, file.sha256, copy.key IS NOT NULL AS is_begun {_TO_COPY}

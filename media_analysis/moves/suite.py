@@ -34,7 +34,7 @@ async def open_moves(
     Raises:
         NoDataDirectory: the settings name a directory in which no store is, or was.
         MoveRefused: no service was started on this database yet.
-        InvalidSettings: there are second copies, and the settings do not name them: nobody could keep apart from those.
+        InvalidSettings: there are replicas, and the settings do not name them: nobody could keep apart from those.
         SchemaBehind: the database is not of this version.
 
     """

@@ -3,33 +3,35 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.audit import Action, add_events
 from media_analysis.db.database import Database, retried
 from media_analysis.db.instance import mark_archives_apart
+from media_analysis.db.locks import SessionLock
+from media_analysis.deletion.unclaimed import TREE, lock_tree
 from media_analysis.errors import MarkerMismatch, MediaAnalysisError, StoreUnavailable
 from media_analysis.errors.moves import MoveRefused
 from media_analysis.failpoints import failpoint
 from media_analysis.files.damage import mark_damaged
-from media_analysis.integrity.verify import lock_tree
 from media_analysis.moves import register, statements
 from media_analysis.moves.models import StoreMove
 from media_analysis.moves.opened import MoveContext, OpenMove
 from media_analysis.moves.passes import MovePass
 from media_analysis.moves.places import open_place, parse_place
-from media_analysis.moves.service import FEW, MoveService, act_of
+from media_analysis.moves.service import FEW, MoveService, act_of, none_under_way
 from media_analysis.storage.marker import Purpose
 
 JOBS_SECONDS: Final = 10.0
 MARGIN_SECONDS: Final = 0.5
 """How much longer is waited for those who read a marker a moment before it was written."""
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,14 @@ class SwitchService:
         await self.context.require_alone()
         try:
             await self._copy_rest(opened, done)
-        except (Exception, asyncio.CancelledError):
-            await self._reopen(opened.move)
+        except (Exception, asyncio.CancelledError) as error:
+            await self._reopen(opened.move, error)
             raise
         try:
             while not await self._settle(opened, leave_damaged=leave_damaged):
                 await done.run()
-        except (MoveRefused, MarkerMismatch, StoreUnavailable):
-            await self._reopen(opened.move)
+        except (MoveRefused, MarkerMismatch, StoreUnavailable) as error:
+            await self._reopen(opened.move, error)
             raise
 
     async def _copy_rest(self, opened: OpenMove, done: MovePass) -> None:
@@ -93,6 +95,7 @@ class SwitchService:
         failpoint("move.closed")
         if opened.source.marked_within_seconds:
             await asyncio.sleep(opened.source.marked_within_seconds + MARGIN_SECONDS)
+        await self._await_tree()
         await self._await_jobs(opened.move)
         while await self._leave_unfinished(opened.move) >= statements.AT_ONCE:
             pass
@@ -100,14 +103,37 @@ class SwitchService:
         await done.run()
         await opened.require_target()
 
-    async def _reopen(self, move: StoreMove) -> None:
-        with suppress(MediaAnalysisError):  # what is wrong is told by what came first
+    async def _reopen(self, move: StoreMove, first: BaseException) -> None:
+        """Open the source again; where that cannot be, what is wrong is told beside what came first."""
+        try:
             if self.context.lock is not None:
                 await self.context.lock.regain()
             async with self.db.read_only() as session:
                 is_under_way = await register.is_under_way(session, move.id)
             if is_under_way:  # else another run ended it, for this one's session had ended, and its lock with it
                 await self.context.reopen_source(move)
+        except MediaAnalysisError as error:
+            told = (
+                f"{move.source} stays closed, for it could not be opened again: {error}; media-analysis store switch "
+                "goes on, media-analysis store cancel opens it"
+            )
+            first.add_note(told)
+            if not isinstance(first, Exception):  # nobody hears of one that is interrupted
+                log.warning("move.left_closed", source=move.source, reason=str(error))
+
+    async def _await_tree(self) -> None:
+        """Wait for whoever imports or sets aside what no row names; who begins now finds the source closed.
+
+        Large objects of a bucket take minutes, and what settles the switch cannot wait that long.
+        """
+        ends_at, lock = time.monotonic() + JOBS_SECONDS, SessionLock(self.db, TREE)
+        try:
+            while not await lock.take(waits=False):
+                if time.monotonic() > ends_at:
+                    raise MoveRefused("objects are being imported or set aside; the store is where it was")
+                await asyncio.sleep(MARGIN_SECONDS)
+        finally:
+            await lock.close()
 
     async def _await_jobs(self, move: StoreMove) -> None:
         """Wait for jobs that began meanwhile: what they staged before would be missing from what they made."""
@@ -121,7 +147,10 @@ class SwitchService:
         raise MoveRefused(f"{jobs} jobs began meanwhile, and run; the store is where it was")
 
     async def _find(self) -> StoreMove:
-        """Return the move under way, or the one that was switched last, whose target may have yet to hear of it."""
+        """Return the move under way, or the one that was switched last, whose target may have yet to hear of it.
+
+        Nothing was moved away from that target since: what says so was late, of a move before.
+        """
         moves = await MoveService(self.context).list()
         for move in moves:
             if move.is_under_way:
@@ -130,9 +159,9 @@ class SwitchService:
             last = moves[0]
             async with open_place(parse_place(last.target), self.context.instance_id, self.context.settings) as target:
                 marker = await target.marker()
-            if marker is not None and (marker.is_filling or marker.archives_at == last.source):
+            if marker is not None and (marker.is_filling or marker.moved_to or marker.archives_at == last.source):
                 return last
-        raise MoveRefused("no move is under way")
+        raise none_under_way(moves)
 
     async def _require_ready(self, move: StoreMove, *, end_uploads: bool) -> None:
         async with self.db.read_only() as session:

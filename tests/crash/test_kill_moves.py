@@ -16,7 +16,7 @@ from media_analysis.runtime import Runtime
 from tests.asking import delete_file
 from tests.cli.commands import armed, run
 from tests.conftest import StartOver, fetch, storing
-from tests.crash.points import EACH, find_moments, kind_of
+from tests.crash.points import EACH, OWN, find_moments, kind_of
 from tests.moves.conftest import OpenAt, new, old, open_at, settings_at  # noqa: F401 - fixtures
 from tests.moves.test_service import objects
 from tests.oracle import inspect_everything
@@ -144,7 +144,8 @@ async def test_a_move_to_a_bucket_killed_at_any_moment_goes_on(
 
         await anew(0, **armed(TRACE_VARIABLE, trace)).play(open_at)
 
-        for number, moment in enumerate(find_moments(joined(trace), "moves", kinds={"move", "remote"}), start=1):
+        kinds = OWN["moves"] | {"remote"}
+        for number, moment in enumerate(find_moments(joined(trace), "moves", kinds=kinds), start=1):
             with subtests.test(moment):
                 await start_over()
                 scenario = anew(number, **armed(KILL_VARIABLE, moment))
@@ -179,7 +180,7 @@ def later_moments(trace: Path) -> Iterator[tuple[int, str]]:
     """Yield the last hits of each command, but for what is killed at as the first of all."""
     known: set[str] = set()
     for command, points in traces(trace):
-        hits = Counter(point for point in points if kind_of(point) == "move")
+        hits = Counter(point for point in points if kind_of(point) in OWN["moves"])
         for point, most in hits.items():
             if most > 1 or point in known:
                 yield command, f"{point}:{most}"

@@ -1,14 +1,19 @@
 """Moves that are given up, moved back, and those of archives alone, there and back."""
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from media_analysis.errors import MarkerMismatch
 from media_analysis.errors.moves import MoveRefused
+from media_analysis.integrity.inspection import ReadThrottle
+from media_analysis.moves.copying import AT_ONCE
 from media_analysis.moves.emptying import EmptyService
 from media_analysis.moves.service import MoveService
 from media_analysis.moves.switching import SwitchService
+from media_analysis.storage.marker import Marker, write_marker
 from tests.archive.archived import archive, content_of, make_run, restore
 from tests.asking import delete_file
 from tests.conftest import fetch, storing
@@ -38,6 +43,28 @@ async def test_a_move_that_is_given_up_leaves_the_store_where_it_is(
         await open_at(new).__aenter__()
 
 
+async def test_what_is_deleted_while_its_copy_is_asked_for_does_not_count_as_damaged(
+    open_at: OpenAt, moves_of: MovesOf, old: str, new: str, tmp_path: Path
+) -> None:
+    async with open_at(old, inspects=False) as runtime:
+        files = [await storing(runtime)(b"%d" % count) for count in range(AT_ONCE + 1)]
+        await MoveService(moves_of(runtime)).copy(new, archives=False)
+        await SwitchService(moves_of(runtime)).switch()
+    async with open_at(new) as runtime:
+        last, lock = [max(files, key=lambda file: file.key)], asyncio.Lock()
+
+        async def delete_last(_seconds: float) -> None:
+            async with lock:
+                while last:
+                    await delete_file(runtime, last.pop().id, owner="alice", actor="alice", hard=True)
+
+        throttle = ReadThrottle(1, clock=lambda: 0.0, sleep=delete_last)
+        emptying = EmptyService(replace(moves_of(runtime), throttle=throttle))
+        report = await emptying.empty((await emptying.find())[0])
+
+    assert (report.deleted, report.kept, objects(tmp_path / "old")) == (len(files), 0, set())
+
+
 async def test_what_lies_in_the_place_it_moves_back_to_is_used_and_what_was_deleted_goes(
     open_at: OpenAt, moves_of: MovesOf, old: str, new: str, tmp_path: Path
 ) -> None:
@@ -54,6 +81,11 @@ async def test_what_lies_in_the_place_it_moves_back_to_is_used_and_what_was_dele
         made = await storing(runtime)(b"made at the new place")
         moves = moves_of(runtime)
         report = await MoveService(moves).copy(old, archives=False)
+        await SwitchService(moves).switch()
+        # A bucket may have got late what closed it before.
+        write_marker(tmp_path / "old", Marker(runtime.store.instance_id, moved_to=new))
+        with pytest.raises(MarkerMismatch, match="store switch"):
+            await open_at(old).__aenter__()
         await SwitchService(moves).switch()
 
     assert (report.copied, report.deleted) == (3, 1)

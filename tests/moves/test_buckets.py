@@ -11,16 +11,23 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from media_analysis.cli.import_ import destination_of
 from media_analysis.errors import MarkerMismatch, StoreUnavailable
 from media_analysis.errors.moves import MoveRefused
+from media_analysis.imports.tree.buckets import open_tree
+from media_analysis.imports.tree.service import TreeImportRequest
 from media_analysis.moves.emptying import EmptyService
 from media_analysis.moves.service import MoveService
+from media_analysis.moves.status import MoveStatusService
 from media_analysis.moves.switching import SwitchService
 from media_analysis.runtime import Runtime
+from media_analysis.storage.category import Category
 from media_analysis.storage.remote.address import RemoteAddress
 from tests.archive.archived import archive, content_of, make_run, restore
 from tests.asking import delete_file
 from tests.conftest import fetch, storing
+from tests.imports.tree.conftest import NOW, write
+from tests.imports.tree.test_import_buckets import put
 from tests.moves.conftest import MovesOf, OpenAt
 from tests.moves.test_service import objects
 from tests.oracle import inspect_everything
@@ -76,6 +83,54 @@ async def coming_and_going(runtime: Runtime, kept: dict[UUID, bytes]) -> AsyncIt
     finally:
         is_over.set()
         await going
+
+
+async def test_what_has_a_name_that_no_bucket_takes_is_named_and_stops_nothing_else(
+    open_at: OpenAt, moves_of: MovesOf, old: str, bucket: RemoteAddress, tmp_path: Path
+) -> None:
+    async with open_at(old, inspects=False) as runtime:
+        write(tmp_path / "old" / "frames" / "a\tb")
+        request = TreeImportRequest(
+            directory=tmp_path / "old" / "frames", category=Category.FRAMES, owner="alice", actor="test"
+        )
+        await destination_of(runtime).run(request, now=NOW)
+        kept = await storing(runtime)(b"kept")
+        moves = moves_of(runtime)
+        await MoveService(moves).copy(str(bucket), archives=False)
+
+        with pytest.raises(MoveRefused, match="no object of a bucket has such a name"):
+            await SwitchService(moves).switch()
+
+    assert await lying(bucket, tmp_path) == {kept.key}
+
+
+async def test_what_has_a_name_that_no_disk_takes_is_named_and_stops_nothing_else(
+    open_at: OpenAt, moves_of: MovesOf, bucket: RemoteAddress, new: str, tmp_path: Path, database: str
+) -> None:
+    pair, long = {"old/a", "old/a/b"}, f"old/{'x' * 256}"
+    async with open_at(str(bucket), inspects=False) as runtime:
+        for key in (*pair, long):
+            await put(bucket, key)
+        async with open_tree(replace(bucket, prefix=f"{bucket.prefix}/old"), runtime.settings) as tree:
+            request = TreeImportRequest(directory=tree, category=Category.FRAMES, owner="alice", actor="test")
+            await destination_of(runtime).run(request)
+        kept = await storing(runtime)(b"kept")
+        moves = moves_of(runtime)
+        for _ in range(2):  # once more, for something of them may lie there by now
+            await MoveService(moves).copy(new, archives=False)
+
+        with pytest.raises(MoveRefused, match="2 objects cannot be copied, the first is old/"):
+            await SwitchService(moves).switch()
+        (status,) = await MoveStatusService(moves).list()
+        for row in await fetch(database, "SELECT id FROM media_files WHERE key <> $1", kept.key):
+            await delete_file(runtime, row["id"], owner="alice", actor="alice")
+        await SwitchService(moves).switch()
+
+    (refused,) = pair & status.failures.keys()
+    assert status.failures.keys() == {refused, long}
+    assert "another object" in status.failures[refused] or "other objects" in status.failures[refused]
+    assert "more bytes than the disk takes" in status.failures[long]
+    assert objects(tmp_path / "new") == {kept.key}
 
 
 async def move(runtime: Runtime, moves_of: MovesOf, target: str, kept: dict[UUID, bytes]) -> None:

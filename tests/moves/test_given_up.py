@@ -35,7 +35,7 @@ async def close_source(moves: MoveContext) -> None:
 
 @pytest.fixture
 def second(tmp_path: Path) -> Path:
-    """Where second copies lie."""
+    """Where replicas lie."""
     return tmp_path / "second"
 
 
@@ -43,7 +43,7 @@ def second(tmp_path: Path) -> Path:
 async def closed_by_a_switch(
     opened: Open, database: str, second: Path, new: str, *, archives: bool = False
 ) -> AsyncIterator[Runtime]:
-    """Have a store with second copies closed, and go on with these as the store."""
+    """Have a store with replicas closed, and go on with these as the store."""
     async with opened(STORAGE_REPLICA_URL=second.as_uri()) as runtime:
         await storing(runtime)(b"kept")
         if archives:

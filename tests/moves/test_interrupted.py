@@ -103,6 +103,9 @@ async def test_a_switch_that_is_interrupted_once_it_counts_is_ended_by_the_next(
         with pytest.raises(MoveRefused, match="no move is under way"):
             await MoveService(moves).cancel()
         await SwitchService(moves).switch()
+        for end in (SwitchService(moves).switch, MoveService(moves).cancel):  # by who did not hear that it is over
+            with pytest.raises(MoveRefused, match=f"no move is under way: the store is at {new} since 2"):
+                await end()
     async with open_at(new) as runtime:
         assert await read(runtime, file.key, b"kept") == b"kept"
 

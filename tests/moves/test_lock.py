@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from media_analysis.errors.moves import MoveRefused
-from media_analysis.moves import emptying
+from media_analysis.moves import copying, emptying
 from media_analysis.moves.emptying import EmptyService
 from media_analysis.moves.lock import only_run
 from media_analysis.moves.models import StoreMove
 from media_analysis.moves.opened import OpenMove
 from media_analysis.moves.service import MoveService
 from media_analysis.moves.switching import SwitchService
+from media_analysis.storage.copying import CopySource, ObjectCopier
 from media_analysis.storage.marker import Marker, read_marker
 from tests.conftest import fetch, storing
 from tests.moves.conftest import MovesOf, OpenAt, acts
@@ -101,6 +102,34 @@ async def test_a_switch_that_lost_its_lock_leaves_the_store_closed_that_another_
     async with open_at(new) as runtime:
         assert await read(runtime, file.key, b"kept") == b"kept"
     assert (await acts(database)).count("move_switched") == 1
+
+
+async def test_a_copy_that_loses_its_lock_stops_at_the_object_it_is_at(
+    open_at: OpenAt,
+    moves_of: MovesOf,
+    old: str,
+    new: str,
+    tmp_path: Path,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(copying, "AT_ONCE", 2)
+    async with open_at(old) as runtime:
+        for content in (b"first", b"second", b"third", b"fourth"):
+            await storing(runtime)(content)
+        moves, copy = moves_of(runtime), ObjectCopier.copy
+
+        async def copy_and_lose(copier: ObjectCopier, wanted: CopySource) -> bytes:
+            made = await copy(copier, wanted)
+            await fetch(database, HELD)
+            return made
+
+        monkeypatch.setattr(ObjectCopier, "copy", copy_and_lose)
+        async with only_run(runtime.db) as lock:
+            with pytest.raises(MoveRefused, match="was lost: say it again"):
+                await MoveService(replace(moves, lock=lock)).copy(new, archives=False)
+
+    assert 1 <= len(objects(tmp_path / "new")) <= 2
 
 
 async def test_what_a_move_left_is_not_deleted_any_further_by_who_lost_the_lock(

@@ -1,17 +1,20 @@
-"""A target that has no room in the midst of a move: said clearly, nothing lost, and it goes on once there is room."""
+"""A target or a source without room in the midst of a move: said clearly, nothing lost, goes on once there is some."""
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from media_analysis.errors import MarkerMismatch
 from media_analysis.errors.moves import MoveRefused
+from media_analysis.moves.opened import MoveContext, OpenMove
 from media_analysis.moves.service import MoveService
 from media_analysis.moves.switching import SwitchService
-from media_analysis.storage.marker import Marker, read_marker
+from media_analysis.storage.marker import MARKER_NAME, Marker, read_marker
 from tests.conftest import storing
 from tests.moves.conftest import MovesOf, OpenAt
 from tests.moves.test_service import objects, read
@@ -89,3 +92,70 @@ async def test_a_bucket_whose_quota_is_reached_in_the_midst_of_a_move_stops_it_u
             for file in files:
                 found = await runtime.store.read(file.key, size_bytes=file.size_bytes or 0)
                 assert len(found) == file.size_bytes
+
+
+def fill(root: Path) -> Path:
+    """Leave no byte free on a disk, and return what does."""
+    filler = root / "clips"  # which verify would find, and a store's disk shares with others
+    filler.mkdir(exist_ok=True)
+    with (filler / "filler").open("ab", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    return filler / "filler"
+
+
+async def test_a_source_that_is_full_is_not_closed_and_is_switched_once_there_is_room(
+    open_at: OpenAt, moves_of: MovesOf, new: str, small: Path
+) -> None:
+    async with open_at(small.as_uri(), inspects=False) as runtime:
+        file, moves = await storing(runtime)(b"kept"), moves_of(runtime)
+        await MoveService(moves).copy(new, archives=False)
+        filler = fill(small)
+
+        with pytest.raises(
+            MoveRefused, match=f"{small.as_uri()} is full, and cannot be marked: make room there, and say it again"
+        ):
+            await SwitchService(moves).switch()
+
+        assert read_marker(small) == Marker(runtime.store.instance_id)
+        filler.unlink()
+        await storing(runtime)(b"goes on")
+        await SwitchService(moves).switch()
+    async with open_at(new) as runtime:
+        assert await read(runtime, file.key, b"kept") == b"kept"
+
+
+@pytest.mark.parametrize("ends", ["fails", "is killed"])
+async def test_a_source_that_is_full_by_the_time_a_switch_ends_in_vain_is_opened_again(
+    ends: str,
+    open_at: OpenAt,
+    moves_of: MovesOf,
+    new: str,
+    small: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with open_at(small.as_uri(), inspects=False) as runtime:
+        moves, close = moves_of(runtime), OpenMove.close_source
+        await MoveService(moves).copy(new, archives=False)
+
+        async def close_and_fill(opened: OpenMove) -> None:
+            await close(opened)
+            fill(small)
+            (tmp_path / "new" / MARKER_NAME).unlink()
+
+        monkeypatch.setattr(OpenMove, "close_source", close_and_fill)
+        if ends == "is killed":
+            monkeypatch.setattr(MoveContext, "reopen_source", nothing)
+        with pytest.raises(MarkerMismatch):
+            await SwitchService(moves).switch()
+        if ends == "is killed":
+            monkeypatch.undo()
+            assert read_marker(small) == Marker(runtime.store.instance_id, moved_to=new)
+            await MoveService(moves).cancel()
+
+        assert read_marker(small) == Marker(runtime.store.instance_id)
+
+
+async def nothing(*_: object) -> bool:
+    return False

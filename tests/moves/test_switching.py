@@ -1,7 +1,9 @@
 """What is under way when a store is switched: uploads, jobs, deletions, what is paused or was set aside."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,10 +11,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from media_analysis.cli.import_ import destination_of
+from media_analysis.db.locks import locked
 from media_analysis.deletion.pauses import PauseService
+from media_analysis.deletion.unclaimed import TREE
 from media_analysis.errors import MarkerMismatch, UploadLeaseLost
 from media_analysis.errors.moves import MoveRefused
 from media_analysis.files.upload.service import Upload
+from media_analysis.imports.tree.service import TreeImportRequest
 from media_analysis.jobs.control import NewJob
 from media_analysis.moves import switching
 from media_analysis.moves.emptying import EmptyService
@@ -25,7 +31,8 @@ from media_analysis.storage.marker import Marker, read_marker, write_marker
 from tests.api.tus import TusClient
 from tests.asking import delete_file
 from tests.claims import claim_job
-from tests.conftest import Client, add_tokens, execute, fetch, storing
+from tests.conftest import Client, add_tokens, fetch, storing
+from tests.imports.tree.conftest import NOW, write
 from tests.moves.conftest import MovesOf, OpenAt
 from tests.moves.test_service import objects
 from tests.reused import APPLICATIONS
@@ -143,23 +150,32 @@ async def test_what_was_set_aside_goes_along_and_what_came_to_its_end_does_not(
     assert not (tmp_path / "old" / places["clips/stays"]).exists()
 
 
-async def test_an_imported_file_without_a_hash_gets_the_one_it_was_copied_with(
-    open_at: OpenAt, moves_of: MovesOf, old: str, new: str, database: str
+async def test_an_imported_file_that_lies_where_one_did_that_was_copied_is_copied_too_and_gets_the_hash_it_lacked(
+    open_at: OpenAt, moves_of: MovesOf, old: str, new: str, tmp_path: Path, database: str
 ) -> None:
     async with open_at(old, inspects=False) as runtime:
-        file = await storing(runtime)(b"imported")
-        await execute(database, "UPDATE media_files SET sha256 = NULL")
+        former = await storing(runtime)(b"former")
         await MoveService(moves_of(runtime)).copy(new, archives=False)
+        await delete_file(runtime, former.id, owner="alice", actor="alice")
+        write(tmp_path / "old" / former.key, b"import")
+        request = TreeImportRequest(
+            directory=tmp_path / "old" / "uploads", category=Category.UPLOADS, owner="alice", actor="test"
+        )
+        await destination_of(runtime).run(request, now=NOW)
+        await SwitchService(moves_of(runtime)).switch()
 
+    async with open_at(new) as runtime:
+        assert await runtime.store.read(former.key, size_bytes=len(b"import")) == b"import"
     rows = await fetch(database, "SELECT sha256 FROM media_files")
-    assert [row["sha256"] for row in rows] == [file.sha256]
+    assert [row["sha256"] for row in rows] == [hashlib.sha256(b"import").digest()]
 
 
+@pytest.mark.parametrize("why", ["1 jobs began meanwhile", "imported or set aside"])
 async def test_a_switch_that_cannot_be_made_leaves_the_store_open(
-    open_at: OpenAt, moves_of: MovesOf, old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    open_at: OpenAt, moves_of: MovesOf, old: str, new: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
     monkeypatch.setattr(switching, "JOBS_SECONDS", 0.6)
-    async with open_at(old) as runtime:
+    async with open_at(old) as runtime, AsyncExitStack() as setting_aside:
         source = await storing(runtime)(b"a film")
         wanted = NewJob(owner="alice", name="a run", kind="probe", source_file_ids=[source.id])
         job = await runtime.jobs.control.create(wanted)
@@ -169,11 +185,14 @@ async def test_a_switch_that_cannot_be_made_leaves_the_store_open(
         close = OpenMove.close_source
 
         async def begin_then_close(opened: OpenMove) -> None:
-            assert await claim_job(runtime, job.id) is not None
+            if "jobs" in why:
+                assert await claim_job(runtime, job.id) is not None
+            else:
+                await setting_aside.enter_async_context(locked(runtime.db, TREE))
             await close(opened)
 
         monkeypatch.setattr(OpenMove, "close_source", begin_then_close)
-        with pytest.raises(MoveRefused, match="1 jobs began meanwhile"):
+        with pytest.raises(MoveRefused, match=why):
             await switch.switch()
 
         assert read_marker(tmp_path / "old") == Marker(runtime.store.instance_id)

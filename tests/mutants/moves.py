@@ -3,7 +3,9 @@
 from tests.mutants.mutant import Mutant
 
 _LIFE = "tests/moves/test_service.py::test_a_store_moves_while_files_come_and_go"
+_HEALING = "tests/replication/test_healing.py"
 _REFUSALS = "tests/moves/test_refusals.py"
+_REOPENING = "tests/moves/test_reopening.py"
 _SWITCHING = "tests/moves/test_switching.py"
 
 MUTANTS = (
@@ -42,24 +44,27 @@ MUTANTS = (
     Mutant(
         "bytes that differ from their row are copied",
         3,
-        "moves/copying.py",
-        "        if file.sha256 not in {None, sha256}:",
-        "        if file.sha256 is None:",
-        (f"{_REFUSALS}::test_objects_that_are_damaged_stop_the_switch_unless_they_are_left",),
+        "storage/copying.py",
+        "        if wanted.sha256 not in {None, digest.value()}:",
+        "        if wanted.sha256 is None:",
+        (
+            f"{_REFUSALS}::test_objects_that_are_damaged_stop_the_switch_unless_they_are_left",
+            f"{_HEALING}::test_damaged_bytes_never_become_a_copy_and_are_mended_from_one_that_is_found",
+        ),
     ),
     Mutant(
         "what is left goes although its copy is damaged",
         1,
         "moves/emptying.py",
-        "            if left.sha256 in {None, sha256}:",
-        "            if sha256:",
+        "        return left.sha256 in {None, sha256}",
+        "        return bool(sha256)",
         (f"{_REFUSALS}::test_an_object_whose_copy_is_damaged_is_not_deleted_where_it_was",),
     ),
     Mutant(
         "what lies in the place a store moves back to is taken for whole",
         1,
-        "moves/copying.py",
-        "            if expected == await self._hash(self.target, file):",
+        "storage/copying.py",
+        "            if await holds(self.target, wanted, expected, pace=self.pace):",
         "            if expected:",
         ("tests/moves/test_back.py::test_what_lies_in_the_place_it_moves_back_to_is_used_and_what_was_deleted_goes",),
     ),
@@ -77,7 +82,7 @@ MUTANTS = (
         "moves/switching.py",
         "        await done.run()\n        await opened.require_target()\n",
         "        await done.run()\n",
-        (f"{_REFUSALS}::test_a_target_that_goes_while_the_source_is_closed_leaves_the_store_open",),
+        (f"{_REOPENING}::test_a_target_that_goes_while_the_source_is_closed_leaves_the_store_open",),
     ),
     Mutant(
         "a pause that begins while what is left goes stops nothing",
