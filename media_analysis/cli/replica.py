@@ -1,4 +1,4 @@
-"""`media-analysis replica`: second copies of what is stored, how they stand, and what mends them."""
+"""`media-analysis replica`: second copies of what is stored in another store, how they stand, and what mends them."""
 
 from __future__ import annotations
 
@@ -17,26 +17,28 @@ from media_analysis.units import round_size
 
 if TYPE_CHECKING:
     from media_analysis.db.database import Database
-    from media_analysis.integrity.replicas import CopiesReport
+    from media_analysis.integrity.comparison import ComparisonReport
     from media_analysis.replication.status import ReplicaStatus
     from media_analysis.settings import Settings
 
 app = typer.Typer(
-    help="Show how second copies of what is stored stand, and mend them.", no_args_is_help=True, add_completion=False
+    help="Show how replicas stand, second copies in another store, and mend them.",
+    no_args_is_help=True,
+    add_completion=False,
 )
 
 
 @app.command("status")
 def status(*, as_json: AsJson = False, data_dir: DataDir = None, config: ConfigFile = None) -> None:
-    """Tell what has its second copy, what waits for one, and what would be lost with the first ones now.
+    """Tell what has its replica, what waits for one, and what would be lost with the primary store now.
 
-    It needs the database alone, so that it answers when the first ones are lost. Exit code 2: the second copy is away.
+    It needs the database alone, so that it answers when that store is lost. Exit code 2: the replica is away.
     """
     told, away = run(_status(load(config, data_dir).settings))
     if as_json:
         out.print_json(json.dumps(_document(told, away)))
     elif told is None:
-        say("there are no second copies")
+        say("there are no replicas")
     else:
         _print(told, away)
     if away is not None:
@@ -53,7 +55,7 @@ def repair(
     data_dir: DataDir = None,
     config: ConfigFile = None,
 ) -> None:
-    """Hold both copies of every file against each other, copy what is missing, mend what is damaged; delete nothing.
+    """Compare primaries and replicas, copy what is missing, mend what is damaged; delete nothing.
 
     Names and sizes are compared here; verify --scrub reads what is inside. Exit code 2: something is left.
     """
@@ -68,12 +70,16 @@ def repair(
 
 @app.command("end")
 def end(*, data_dir: DataDir = None, config: ConfigFile = None) -> None:
-    """Have no second copies any more, once STORAGE_REPLICA_URL names none; what lies there stays there."""
+    """Have no replicas any more, once STORAGE_REPLICA_URL names none; what lies there stays there."""
     settings = load(config, data_dir).settings
     if settings.replica_site is not None:
-        raise InvalidSettings("STORAGE_REPLICA_URL names a second copy; take that away first, everywhere")
+        raise InvalidSettings("STORAGE_REPLICA_URL names a replica; take that away first, everywhere")
     address = run(_end(settings))
-    say("there were no second copies" if address is None else f"second copies at {address} are left as they are")
+    if address is None:
+        say("there were no replicas")
+    else:
+        say(f"replicas at {address} are left as they are, also when their files are deleted from now on;")
+        say("what lies there is removed by hand, once nothing is needed from there")
 
 
 @asynccontextmanager
@@ -95,11 +101,11 @@ async def _database(settings: Settings) -> AsyncIterator[Database]:
 
 
 async def _status(settings: Settings) -> tuple[ReplicaStatus | None, str | None]:
-    from media_analysis.replication.opening import read_copy
+    from media_analysis.replication.opening import read_replica
     from media_analysis.replication.status import ReplicaStatusService
 
     async with _database(settings) as db:
-        told, copy = await ReplicaStatusService(db).read(), await read_copy(db, settings)
+        told, copy = await ReplicaStatusService(db).read(), await read_replica(db, settings)
         if told is None or copy is None:
             return told, None
         try:
@@ -111,10 +117,10 @@ async def _status(settings: Settings) -> tuple[ReplicaStatus | None, str | None]
         return told, None
 
 
-async def _repair(settings: Settings, *, new: bool) -> tuple[CopiesReport, ReplicaStatus | None]:
-    from media_analysis.integrity.replicas import CopiesComparison
+async def _repair(settings: Settings, *, new: bool) -> tuple[ComparisonReport, ReplicaStatus | None]:
+    from media_analysis.integrity.comparison import ReplicaComparison
     from media_analysis.replication.loop import work
-    from media_analysis.replication.opening import NO_COPY, mark_new
+    from media_analysis.replication.opening import NO_REPLICA, mark_new
 
     if new:
         async with _database(settings) as db:
@@ -122,8 +128,8 @@ async def _repair(settings: Settings, *, new: bool) -> tuple[CopiesReport, Repli
     async with open_services(settings) as runtime:
         replication = runtime.replication
         if replication is None:
-            raise InvalidSettings(NO_COPY)
-        found = await CopiesComparison(runtime.db, replication).run()
+            raise InvalidSettings(NO_REPLICA)
+        found = await ReplicaComparison(runtime.db, replication).run()
         report(f"{found.files} files compared; working off what is due")
         while await work(replication) or await replication.status.has_due():
             pass
@@ -142,15 +148,15 @@ async def _end(settings: Settings) -> str | None:
 
 def _print(told: ReplicaStatus, away: str | None) -> None:
     lag = told.lag
-    say(f"second copies of {', '.join(told.categories)} lie at {told.address}, since {instant(told.since)}")
+    say(f"replicas of {', '.join(told.categories)} lie at {told.address}, since {instant(told.since)}")
     if away is not None:
         say(f"away: {away}; nothing is copied, and deletions wait")
     say(f"copied: {told.copied_files} files, {round_size(told.copied_bytes)}")
     oldest = "" if lag.oldest_at is None else f"; the oldest for {lag.seconds:.0f} s, since {instant(lag.oldest_at)}"
     say(f"waiting: {lag.files} files, {round_size(lag.size_bytes)}{oldest}")
-    say(f"lost with the first copies, if these went now: {_lost(told)}")
+    say(f"lost with the primary store, if that went now: {_lost(told)}")
     if lag.healing:
-        say(f"{lag.healing} first copies are being mended from the second")
+        say(f"{lag.healing} primaries are being mended from replicas")
     if told.failing:
         tabulate(("key", "tried in vain"), told.failing)
 
@@ -163,13 +169,13 @@ def _lost(told: ReplicaStatus) -> str:
     return f"{told.lag.files} files, {round_size(told.lag.size_bytes)}"
 
 
-def _print_repair(found: CopiesReport, left: ReplicaStatus | None) -> None:
+def _print_repair(found: ComparisonReport, left: ReplicaStatus | None) -> None:
     say(
-        f"compared {found.files} files: {found.lost_copies} second copies and {found.damaged} first ones were missing "
+        f"compared {found.files} files: {found.lost_replicas} replicas and {found.damaged} primaries were missing "
         "or of another size"
     )
     for key in found.unknown_keys:
-        say(f"nobody knows {key}, beside the second copies")
+        say(f"nobody knows {key}, beside the replicas")
     if found.unknown > len(found.unknown_keys):
         say(f"{found.unknown - len(found.unknown_keys)} more of them were counted and not shown")
     if left is not None:

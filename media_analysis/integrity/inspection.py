@@ -15,7 +15,7 @@ from media_analysis.db.database import Database
 from media_analysis.errors import ObjectDamaged, ObjectMissing, StoreUnavailable
 from media_analysis.storage.category import Category
 from media_analysis.storage.entries import Entry, EntryKind
-from media_analysis.storage.hashing import hash_object
+from media_analysis.storage.hashing import DIFFERS, hash_object
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.unlinking import errno_name
 
@@ -130,7 +130,7 @@ class Inspector:
         except OSError as error:
             return file.found(Problem.UNREADABLE, f"cannot be read ({errno_name(error)})")
         if file.sha256 not in {None, sha256}:
-            return file.found(Problem.HASH_DIFFERS, "hash differs")
+            return file.found(Problem.HASH_DIFFERS, DIFFERS)
         return sha256
 
     async def confirm(self, findings: Mapping[UUID, Finding], *, read: bool) -> Mapping[UUID, Finding]:

@@ -1,91 +1,52 @@
-"""Both copies of every file held against its row: what is missing or of another size is made a duty; nothing goes."""
+"""Replicas read again beside primaries, so that both are known to be whole."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
-from media_analysis.db.database import Database, retried
-from media_analysis.files.damage import mark_damaged
-from media_analysis.integrity.inspection import BEFORE_ALL, Finding, Inspector, ReadThrottle, TrackedFile, list_tracked
-from media_analysis.integrity.verify import list_unclaimed
-from media_analysis.replication.claiming import copy_again, list_copied, list_noted_keys
-from media_analysis.replication.service import ACTOR
-from media_analysis.replication.suite import ReplicationServices
+import structlog
 
-PAGE: Final = 1000
-SHOWN: Final = 100
-"""Objects nobody knows that are named; beyond it they are counted."""
+from media_analysis.db.database import Database
+from media_analysis.errors import MediaAnalysisError
+from media_analysis.integrity.inspection import Finding, Inspector, Problem, ReadThrottle, TrackedFile
+from media_analysis.replication.claiming import list_copied
+from media_analysis.storage.replicated import ReplicatedStore
+from media_analysis.storage.store import ObjectStore
 
-
-@dataclass
-class CopiesReport:
-    """What was found, and what was made a duty of it."""
-
-    files: int = 0
-    lost_copies: int = 0
-    """Second copies that are missing, or of another size."""
-    damaged: int = 0
-    """First copies that are; those that have a second one are mended from it."""
-    unknown: int = 0
-    """Objects beside the second copies that no file is of."""
-    unknown_keys: list[str] = field(default_factory=list)
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class CopiesComparison:
-    """Looks at names and sizes on both sides, page by page; a scrub reads what is inside."""
+class ReplicaInspector:
+    """Reads replicas at the pace of the scrub; where there are none, nothing."""
 
     db: Database
-    replication: ReplicationServices
+    store: ObjectStore
+    throttle: ReadThrottle
 
-    async def run(self) -> CopiesReport:
-        """Compare everything.
-
-        Raises:
-            MarkerMismatch, StoreUnavailable: one of the two stores is away; nothing is said of what lies there.
-
-        """
-        report, store = CopiesReport(), self.replication.store
-        throttle, copy = ReadThrottle(None), await store.copy.require()
-        await store.require_marker()
-        first, second = (Inspector(self.db, one, throttle) for one in (store.primary, copy))
-        after: UUID = BEFORE_ALL
-        while files := await self._list(after):
-            copied = await self._copied(files)
-            damaged = await first.confirm(await first.look(files), read=False)
-            lost = await second.confirm(await second.look([file for file in files if file.id in copied]), read=False)
-            await self._note(damaged, lost)
-            report.files += len(files)
-            report.damaged += len(damaged)
-            report.lost_copies += len(lost)
-            after = files[-1].id
-        async for batch in copy.walk(PAGE):
-            await self._add_unknown(report, [entry.name for entry in batch if entry.sayable])
-        return report
-
-    async def _list(self, after: UUID) -> Sequence[TrackedFile]:
+    async def find_lost(self, files: Sequence[TrackedFile]) -> Mapping[UUID, str]:
+        """Return what is wrong with replicas that should be whole; of those that are away, nothing is said."""
+        if not isinstance(self.store, ReplicatedStore) or not files:
+            return {}
         async with self.db.read_only() as session:
-            return await list_tracked(session, after=after, limit=PAGE)
+            copied = await list_copied(session, [file.id for file in files])
+        try:
+            inspector = Inspector(self.db, await self.store.replica.require(), self.throttle)
+            findings = await self._read(inspector, [file for file in files if file.id in copied])
+            confirmed = await inspector.confirm(findings, read=True)
+        except MediaAnalysisError as error:
+            log.warning("scrub.replicas_unread", reason=str(error))
+            return {}
+        return {
+            file_id: f"the replica: {finding.sentence}"
+            for file_id, finding in confirmed.items()
+            if finding.problem is not Problem.UNREADABLE
+        }
 
-    async def _copied(self, files: Sequence[TrackedFile]) -> Collection[UUID]:
-        async with self.db.read_only() as session:
-            return await list_copied(session, [file.id for file in files])
-
-    @retried
-    async def _note(self, damaged: Mapping[UUID, Finding], lost: Mapping[UUID, Finding]) -> None:
-        async with self.db.transaction() as session:
-            sentences = {file_id: finding.sentence for file_id, finding in damaged.items()}
-            await mark_damaged(session, sentences, actor=ACTOR)
-            await copy_again(
-                session, {file_id: f"the second copy: {finding.sentence}" for file_id, finding in lost.items()}
-            )
-
-    async def _add_unknown(self, report: CopiesReport, names: Sequence[str]) -> None:
-        """Note what no file, no open deletion and no copying under way is of."""
-        async with self.db.read_only() as session:
-            unclaimed = await list_unclaimed(session, names)
-            noted = await list_noted_keys(session, unclaimed) if unclaimed else ()
-        unknown = [name for name in unclaimed if name not in noted]
-        report.unknown += len(unknown)
-        report.unknown_keys.extend(unknown[: SHOWN - len(report.unknown_keys)])
+    async def _read(self, inspector: Inspector, files: Sequence[TrackedFile]) -> Mapping[UUID, Finding]:
+        findings = dict(await inspector.look(files))
+        for file in files:
+            outcome = findings.get(file.id) or await inspector.read(file)
+            if isinstance(outcome, Finding):
+                findings[file.id] = outcome
+        return findings

@@ -16,7 +16,6 @@ from media_analysis.db.database import Database, retried
 from media_analysis.failpoints import failpoint
 from media_analysis.files.damage import SHOWN_BY_OPENING, clear_damage, mark_damaged
 from media_analysis.files.transitions import mark_hashed
-from media_analysis.integrity.copies import CopyInspector
 from media_analysis.integrity.inspection import (
     BEFORE_ALL,
     Finding,
@@ -25,14 +24,16 @@ from media_analysis.integrity.inspection import (
     TrackedFile,
     list_tracked,
 )
+from media_analysis.integrity.replicas import ReplicaInspector
 from media_analysis.replication.claiming import copy_again
+from media_analysis.storage.hashing import DIFFERS
 from media_analysis.storage.store import ObjectStore
 
 END_SCRUBS: Final = "DELETE FROM scrubs"
 PAGE: Final = 200
 SAVE_EVERY: Final = timedelta(seconds=15)
 # What a finding's sentence begins with; other errors of a file are not the scrub's to clear.
-_OURS: Final = (*SHOWN_BY_OPENING, "hash differs", "cannot be read")
+_OURS: Final = (*SHOWN_BY_OPENING, DIFFERS, "cannot be read")
 ACTOR: Final = "scrub"
 
 
@@ -69,8 +70,8 @@ class _Stretch:
     files: list[TrackedFile] = field(default_factory=list)
     findings: dict[UUID, Finding] = field(default_factory=dict)
     hashes: list[tuple[UUID, int, bytes]] = field(default_factory=list)
-    lost_copies: Mapping[UUID, str] = field(default_factory=dict)
-    """What is wrong with second copies."""
+    lost_replicas: Mapping[UUID, str] = field(default_factory=dict)
+    """What is wrong with replicas."""
 
     @property
     def size_bytes(self) -> int:
@@ -89,7 +90,7 @@ class _Round:
     position: UUID
 
 
-# One round is open at a time, however many replicas begin one together.
+# One round is open at a time, however many processes begin one together.
 _LOCK_ROUNDS = text("SELECT pg_advisory_xact_lock(hashtextextended('media-analysis.scrub', 0))")
 _OPEN_ROUND = text("SELECT id, position FROM scrubs WHERE ended_at IS NULL ORDER BY id DESC LIMIT 1")
 _BEGIN = text("""
@@ -121,7 +122,7 @@ class ScrubService:
     async def run(self, *, now: datetime | None = None) -> ScrubReport:
         """Go on with the open round, or begin one, until its end or that of the budget.
 
-        A crash loses what was read since progress was last saved; it is read again. When another replica went on
+        A crash loses what was read since progress was last saved; it is read again. When another process went on
         with the round meanwhile, this one leaves it to that.
 
         Raises:
@@ -130,7 +131,7 @@ class ScrubService:
         """
         await self.store.require_marker()
         inspector = Inspector(self.db, self.store, throttle := ReadThrottle(self.bytes_per_second))
-        copies = CopyInspector(self.db, self.store, throttle)
+        replicas = ReplicaInspector(self.db, self.store, throttle)
         ends_at = None if self.budget is None else self.clock() + self.budget.total_seconds()
         at, report = await self._open_round(now), ScrubReport(None)
         while ends_at is None or self.clock() < ends_at:
@@ -140,7 +141,7 @@ class ScrubService:
                 return _plus(report, at, None, ended=True)
             stretch = await self._read(inspector, files, ends_at)
             stretch.findings = dict(await inspector.confirm(stretch.findings, read=True))
-            stretch.lost_copies = await copies.find_lost(stretch.files)
+            stretch.lost_replicas = await replicas.find_lost(stretch.files)
             failpoint("scrub.read")
             if not await self._save(at, stretch):
                 return report
@@ -199,7 +200,7 @@ class ScrubService:
             sentences = {file_id: finding.sentence for file_id, finding in stretch.findings.items()}
             await mark_damaged(session, sentences, actor=ACTOR)
             await clear_damage(session, stretch.disproved)
-            await copy_again(session, stretch.lost_copies)
+            await copy_again(session, stretch.lost_replicas)
             failpoint("scrub.saving")
         return True
 

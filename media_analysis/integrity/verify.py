@@ -2,18 +2,18 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import structlog
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
 from media_analysis.db.locks import locked
+from media_analysis.deletion.unclaimed import TREE, list_unclaimed
 from media_analysis.failpoints import failpoint
 from media_analysis.files.transitions import mark_hashed
 from media_analysis.integrity.inspection import (
@@ -25,11 +25,13 @@ from media_analysis.integrity.inspection import (
     TrackedFile,
     list_tracked,
 )
+from media_analysis.replication.claiming import copy_anew
 from media_analysis.storage.entries import Entry, EntryKind
+from media_analysis.storage.replicated import ReplicatedStore
 from media_analysis.storage.store import ObjectStore
 
 PAGE: Final = 1000
-MOVED_AT_ONCE: Final = 200
+MOVED_AT_ONCE: Final = 50
 """Objects moved under one lock, which every import waits for."""
 SHOWN: Final = 1000
 """Findings remembered one by one; beyond it they are counted."""
@@ -69,13 +71,6 @@ class VerifyReport:
 
 Progress = Callable[[VerifyReport], None]
 
-_TRACKED = text("SELECT key FROM media_files WHERE key = ANY(CAST(:keys AS text[]))")
-_BURIED = text("""
-    SELECT stone.key FROM purges AS purge
-    CROSS JOIN unnest(purge.tombstone_ids) AS listed(id) JOIN tombstones AS stone ON stone.id = listed.id
-    WHERE purge.confirmed_at IS NULL AND (purge.due_at IS NOT NULL OR purge.dead_at IS NOT NULL)
-        AND stone.key = ANY(CAST(:keys AS text[]))
-""")
 # What of an archived run lives neither by itself nor in a segment; one whose time in the trash is over ends anyway.
 _RUNS = text("""
     SELECT job.id, job.folder_name, (
@@ -87,25 +82,7 @@ _RUNS = text("""
         AND (job.deleted_at IS NULL OR job.restorable_until > coalesce(CAST(:now AS timestamptz), now()))
     ORDER BY job.id LIMIT :limit
 """)
-_TREE: Final = "media-analysis.tree"
-_LOCK_TREE = text("SELECT pg_advisory_xact_lock(hashtextextended('media-analysis.tree', 0))")
-
-
-async def lock_tree(session: AsyncSession) -> None:
-    """Keep everybody else from importing or setting aside objects that no row names, until the transaction ends."""
-    await session.execute(_LOCK_TREE)
-
-
-async def list_unclaimed(session: AsyncSession, keys: Sequence[str]) -> Sequence[str]:
-    """Return those keys that neither a row nor a tombstone with an open purge names, as of one snapshot or later.
-
-    Rows are asked first: a file on its way out has its tombstone before it loses its row.
-    """
-    claimed = set((await session.execute(_TRACKED, {"keys": list(keys)})).scalars())
-    left = [key for key in keys if key not in claimed]
-    if left:
-        claimed |= set((await session.execute(_BURIED, {"keys": left})).scalars())
-    return [key for key in left if key not in claimed]
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -217,20 +194,26 @@ class VerifyService:
             report.quarantined += await self._set_aside(keys[start : start + MOVED_AT_ONCE], request, sizes, now.date())
 
     async def _set_aside(self, keys: Sequence[str], request: VerifyRequest, sizes: Mapping[str, int], day: date) -> int:
-        """Do it under the lock of the tree; in a bucket, where it takes minutes, nothing is imported in place."""
         # An upload commits its row before it makes the name, so a second look after the walk is enough for
         # uploads; imports import names that exist, and wait for this lock instead.
-        is_tree = all(map(self.store.names_first, keys))
-        async with locked(self.db, _TREE) if is_tree else nullcontext() as lock:
+        async with locked(self.db, TREE) as lock:
             async with self.db.read_only() as session:
                 unclaimed = await list_unclaimed(session, keys)
-            if lock is not None:
-                await lock.require()
-            moved = await self.store.set_aside(unclaimed, day=day)
+            moved = await self.store.set_aside(unclaimed, day=day, require_held=lock.require)
         # A crash before the commit leaves objects in quarantine without an event; their path says it all.
         failpoint("quarantine.recording")
         await self._record_aside(_acts(request, moved, sizes))
+        if isinstance(self.store, ReplicatedStore):  # which may be a bucket; no import waits for it
+            for key, reason in (await self.store.delete_replicas(list(moved))).items():
+                log.warning("replica.kept", key=key, reason=reason)
+            await self._copy_anew(list(moved))
         return len(moved)
+
+    @retried
+    async def _copy_anew(self, keys: Sequence[str]) -> None:
+        """Have what was put back meanwhile, and imported where it lies, copied once more."""
+        async with self.db.transaction() as session:
+            await copy_anew(session, keys)
 
     @retried
     async def _record_aside(self, acts: Sequence[Act]) -> None:

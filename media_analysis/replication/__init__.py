@@ -1,1 +1,1 @@
-"""Second copies of what is stored: made as files come, deleted as they go, and each mended from the other."""
+"""Replicas, second copies in another store: made as files come, deleted as they go, and each mended from the other."""

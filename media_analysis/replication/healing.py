@@ -1,21 +1,23 @@
-"""First copies mended from the second: what is damaged is set aside, never lost before the whole one is proven."""
+"""Primaries mended from replicas: what is damaged is set aside, never lost before the replica is proven."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 from media_analysis.errors import MediaAnalysisError, ObjectDamaged, ObjectMissing
 from media_analysis.failpoints import failpoint
 from media_analysis.replication.claiming import ReplicaDuty
-from media_analysis.replication.copying import DIFFERS, ReplicaCopier, SourceDamaged, reason_of
-from media_analysis.storage.hashing import hash_object
+from media_analysis.replication.copying import ReplicaCopier, reason_of
+from media_analysis.storage.copying import SourceDamaged, holds
+from media_analysis.storage.hashing import DIFFERS, hash_object
 from media_analysis.storage.store import ObjectStore
 from media_analysis.storage.unlinking import errno_name
 
 
 @dataclass(frozen=True, slots=True)
 class Healed:
-    """The first copy is whole."""
+    """The primary is whole."""
 
     was: str | None
     """What was wrong with it; None if nothing was."""
@@ -23,26 +25,26 @@ class Healed:
 
 @dataclass(frozen=True, slots=True)
 class NotHealed:
-    """The first copy is as it was."""
+    """The primary is as it was."""
 
     reason: str
-    copy_is_lost: bool = False
-    """Whether the second one is not whole either."""
+    replica_is_lost: bool = False
+    """Whether the replica is not whole either."""
 
 
 @dataclass(frozen=True)
 class Healer:
-    """Puts the second copy's bytes where the first one's should be."""
+    """Puts the replica's bytes where the primary's should be."""
 
     primary: ObjectStore
-    copy: ObjectStore
+    replica: ObjectStore
     reserve_bytes: int
     require_held: Callable[[ReplicaDuty], Awaitable[None]]
 
     async def heal(self, duty: ReplicaDuty, *, day: date) -> Healed | NotHealed:
         """Mend one file. Killed at any step, the same again mends it.
 
-        The row's hash decides, read from both: the first copy may have been brought back by somebody else.
+        The row's hash decides, read from both: the primary may have been brought back by somebody else.
         """
         if duty.sha256 is None:
             return NotHealed("nobody knows what it should hash to")
@@ -50,25 +52,23 @@ class Healer:
             was = await self._wrong(duty)
             if was is None:
                 return Healed(None)
-            if not await self._copier(self.primary, self.copy).holds(duty, duty.sha256):
-                return NotHealed(f"neither copy is whole; the first one: {was}", copy_is_lost=True)
+            if not await holds(self.replica, duty, duty.sha256):
+                return NotHealed(f"neither primary nor replica is whole; the primary: {was}", replica_is_lost=True)
             (found,) = await self.primary.look_up([duty.key])
             if found is not None:
-                await self.require_held(duty)
-                await self.primary.set_aside([duty.key], day=day)
+                held = partial(self.require_held, duty)
+                await self.primary.set_aside([duty.key], day=day, require_held=held)
             failpoint("replica.set_aside")
-            outcome = await self._copier(self.copy, self.primary).copy_large(duty)
+            copier = ReplicaCopier(self.replica, self.primary, self.reserve_bytes, self.require_held)
+            outcome = await copier.copy_large(duty)
         except MediaAnalysisError as error:
             return NotHealed(str(error))
         if isinstance(outcome, SourceDamaged):
-            return NotHealed(f"the second copy: {outcome.sentence}", copy_is_lost=True)
+            return NotHealed(f"the replica: {outcome.sentence}", replica_is_lost=True)
         return NotHealed(reason_of(outcome)) if outcome is not None else Healed(was)
 
-    def _copier(self, source: ObjectStore, target: ObjectStore) -> ReplicaCopier:
-        return ReplicaCopier(source, target, self.reserve_bytes, self.require_held)
-
     async def _wrong(self, duty: ReplicaDuty) -> str | None:
-        """Return what is wrong with the first copy, None if nothing is.
+        """Return what is wrong with the primary, None if nothing is.
 
         Raises:
             StoreUnavailable: nobody can tell.

@@ -1,4 +1,4 @@
-"""The loop that keeps second copies, in each process that keeps the schedule; they share the work."""
+"""The loop that keeps replicas, in each process that keeps the schedule; they share the work."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 async def running_replication(
     services: ReplicationServices | None, *, look_seconds: float = LOOK_SECONDS
 ) -> AsyncIterator[None]:
-    """Keep second copies while the block runs, where there are any."""
+    """Keep replicas while the block runs, where there are any."""
     if services is None:
         yield
         return
@@ -40,7 +40,7 @@ async def running_replication(
                     await stopping.wait()
 
     # Large files take minutes: who is at one keeps nobody else's waiting.
-    streams = [partial(services.copies.run, is_large=True)] * STREAMS
+    streams = [partial(services.replicas.run, is_large=True)] * STREAMS
     working = {asyncio.create_task(keep_on(do)) for do in (partial(work_small, services), *streams)}
     try:
         yield
@@ -71,15 +71,15 @@ async def work_small(services: ReplicationServices) -> bool:
     """Note what came, then copy, delete and mend some of what is small; say whether there is more at once.
 
     Raises:
-        StoreUnavailable: the second copy is away; what came was noted all the same.
+        StoreUnavailable: the replica is away; what came was noted all the same.
 
     """
     walks = await services.noting.run()
-    await services.copies.heal_damaged()
-    return await services.copies.run(is_large=False) or walks
+    await services.replicas.heal_damaged()
+    return await services.replicas.run(is_large=False) or walks
 
 
 async def work(services: ReplicationServices) -> bool:
     """Do the same, and work off a large file as well."""
     small = await work_small(services)
-    return await services.copies.run(is_large=True) or small
+    return await services.replicas.run(is_large=True) or small

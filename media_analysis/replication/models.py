@@ -1,4 +1,4 @@
-"""The rows of second copies: which there are, which are to be made, and up to where the log was read for them."""
+"""The rows of replicas: which there are, which are to be made, and up to where the log was read for them."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +12,7 @@ from media_analysis.db.base import Base
 
 
 class Replica(Base):
-    """The second copy of one file: there, or still to be made; kept by whoever copies, never by whoever uploads."""
+    """The replica of one file: there, or still to be made; kept by whoever copies, never by whoever uploads."""
 
     __tablename__ = "replicas"
     __table_args__ = (Index("ix_replicas_due", "due_at", postgresql_where=text("due_at IS NOT NULL")),)
@@ -29,14 +29,14 @@ class Replica(Base):
     lease_id: Mapped[UUID | None]
     """Of whoever took it on last; NULL where nobody has since it was noted, or was last whole."""
     copied_at: Mapped[datetime | None]
-    """When the copy was found whole; NULL as long as there is none."""
+    """When it was found whole; NULL as long as there is none."""
     heals: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
-    """Whether the first copy is to be mended from the second."""
+    """Whether the primary is to be mended from it."""
     last_error: Mapped[str | None]
 
 
 class ReplicaPlace(Base):
-    """The single row of where second copies lie, and up to where log and files were gone through for them."""
+    """The single row of where replicas lie, and up to where log and files were gone through for them."""
 
     __tablename__ = "replica_places"
     __table_args__ = (CheckConstraint("singleton", name="single_row"),)

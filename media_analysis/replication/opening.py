@@ -1,4 +1,4 @@
-"""Opens the store of a database with its second copy, where the settings name one."""
+"""Opens the store of a database with its replica, where the settings name one."""
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
@@ -21,22 +21,22 @@ from media_analysis.storage.disk import DiskStore
 from media_analysis.storage.marker import Marker, Purpose, adopt_store, read_marker, write_marker
 from media_analysis.storage.places import Places
 from media_analysis.storage.remote.address import RemoteAddress
-from media_analysis.storage.replicated import ReplicatedStore, SecondCopy
+from media_analysis.storage.replicated import ReplicaStore, ReplicatedStore
 from media_analysis.storage.sites import Site, second_place_problem
 from media_analysis.storage.store import ObjectStore
 
 PREFIX: Final = "REPLICA_"
-"""What the variables begin with that say how the bucket of the second copies is reached, where they are others."""
+"""What the variables begin with that say how the bucket of the replicas is reached, where they are others."""
 NEW: Final = "if it is a new one and empty, media-analysis replica repair --new says so"
-NO_COPY: Final = "there is no second copy: STORAGE_REPLICA_URL says where one lies"
+NO_REPLICA: Final = "there is no replica: STORAGE_REPLICA_URL says where one lies"
 log = structlog.get_logger()
 
 
 async def open_replicated(db: Database, settings: Settings, instance_id: UUID, *, creates: bool = True) -> ObjectStore:
-    """Open the store as `open_store` does, and with it the second copy, or whatever is to open that once it is there.
+    """Open the store as `open_store` does, and with it the replica, or whatever is to open that once it is there.
 
     Raises:
-        InvalidSettings: the second copy cannot be one, or nobody names it although there is one.
+        InvalidSettings: the replica cannot be one, or nobody names it although there is one.
 
     """
     places, site = ReplicaPlaces(db), settings.replica_site
@@ -44,11 +44,11 @@ async def open_replicated(db: Database, settings: Settings, instance_id: UUID, *
     took_over = known is not None and known == where_is(settings.sites.main, "")
     address = None if site is None else where_is(site, PREFIX)
     if site is None or not creates:
-        await require_named(db, settings)
+        _require_named(known, settings)
     if site is not None:
         _require_second_place(site, settings)
     async with AsyncExitStack() as opened:
-        # What was the second copy of everything holds the archives, too.
+        # What was the replica of everything holds the archives, too.
         holds_archives = took_over and await places.copies(Category.ARCHIVES)
         store = await open_store(db, settings, instance_id, creates=creates, holds_archives=holds_archives)
         opened.callback(store.close)
@@ -56,11 +56,11 @@ async def open_replicated(db: Database, settings: Settings, instance_id: UUID, *
             opening = _CopyOpening(
                 places=places, settings=settings, instance_id=instance_id, site=site, creates=creates, beside=store
             )
-            store = ReplicatedStore(store, SecondCopy(opening.address, opening.open, opening.require_in_force))
+            store = ReplicatedStore(store, ReplicaStore(opening.address, opening.open, opening.require_in_force))
             if creates:
                 await _take(opening, known)
             with suppress(StoreUnavailable):  # it has been logged, and is looked for again
-                await store.copy.require()
+                await store.replica.require()
         elif took_over and creates:
             await places.end()
             log.warning("replica.took_over", address=known)
@@ -69,17 +69,21 @@ async def open_replicated(db: Database, settings: Settings, instance_id: UUID, *
 
 
 async def require_named(db: Database, settings: Settings) -> None:
-    """Fail if there are second copies that the settings do not name, neither as such nor as the store.
+    """Fail if there are replicas that the settings do not name, neither as such nor as the store.
 
     Raises:
         InvalidSettings: there are.
 
     """
-    known, site = await ReplicaPlaces(db).get(), settings.replica_site
+    _require_named(await ReplicaPlaces(db).get(), settings)
+
+
+def _require_named(known: str | None, settings: Settings) -> None:
+    site = settings.replica_site
     named = {where_is(settings.sites.main, ""), None if site is None else where_is(site, PREFIX)}
     if known is not None and known not in named:
         raise InvalidSettings(
-            f"second copies lie at {known}, and STORAGE_REPLICA_URL does not name it: what is deleted would stay "
+            f"replicas lie at {known}, and STORAGE_REPLICA_URL does not name it: what is deleted would stay "
             "there; name it, or have none any more by media-analysis replica end"
         )
 
@@ -93,7 +97,7 @@ async def _take(opening: "_CopyOpening", known: str | None) -> None:
 
 
 async def require_known(db: Database, settings: Settings) -> None:
-    """Fail if there is neither a store where the settings have it nor a second copy: they mean another installation.
+    """Fail if there is neither a store where the settings have it nor a replica: they mean another installation.
 
     Raises:
         NoDataDirectory: there is not.
@@ -104,16 +108,16 @@ async def require_known(db: Database, settings: Settings) -> None:
         await asyncio.to_thread(require_marked, main)
 
 
-async def read_copy(db: Database, settings: Settings) -> SecondCopy | None:
-    """Return the second copy alone, wherever the first one is; None where the settings name none."""
+async def read_replica(db: Database, settings: Settings) -> ReplicaStore | None:
+    """Return the replica alone, wherever the primary store is; None where the settings name none."""
     if settings.replica_site is None:
         return None
     opening = await _open_alone(db, settings, settings.replica_site, creates=False)
-    return SecondCopy(opening.address, opening.open, opening.require_in_force)
+    return ReplicaStore(opening.address, opening.open, opening.require_in_force)
 
 
 async def mark_new(db: Database, settings: Settings) -> None:
-    """Mark the second copy's place as that of a new and empty one, where the one that was there is lost.
+    """Mark the replica's place as that of a new and empty one, where the one that was there is lost.
 
     Raises:
         InvalidSettings: it is not empty, or the settings name none.
@@ -121,7 +125,7 @@ async def mark_new(db: Database, settings: Settings) -> None:
 
     """
     if settings.replica_site is None:
-        raise InvalidSettings(NO_COPY)
+        raise InvalidSettings(NO_REPLICA)
     opening = await _open_alone(db, settings, settings.replica_site, creates=True)
     (await opening.adopt(marked=False)).close()
     await opening.places.renew()
@@ -150,7 +154,7 @@ def _require_second_place(site: Site, settings: Settings) -> None:
 
 
 def _same_place(site: Site, own: Site) -> str:
-    return f"STORAGE_REPLICA_URL is {site}: by another name the same place as {own}; a second copy needs a second place"
+    return f"STORAGE_REPLICA_URL is {site}: by another name the same place as {own}; a replica needs a second place"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,10 +180,10 @@ class _CopyOpening:
         """
         known = await self.places.get()
         if known not in {None, self.address}:
-            raise StoreUnavailable(f"second copies lie at {known} by now; start this process with it, too")
+            raise StoreUnavailable(f"replicas lie at {known} by now; start this process with it, too")
 
     async def open(self) -> ObjectStore:
-        """Open the store of the second copies; one that is new and empty is marked.
+        """Open the store of the replicas; one that is new and empty is marked.
 
         Raises:
             InvalidSettings: it is another database's, holds what nobody knows, or keeps what is deleted.

@@ -1,4 +1,4 @@
-"""Where second copies lie, as the database remembers it: one place at a time, begun anew where another is named."""
+"""Where replicas lie, as the database remembers it: one place at a time, begun anew where another is named."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class ReplicaPlaces:
     db: Database
 
     async def get(self) -> str | None:
-        """Return the address of the place in force, None where there are no second copies."""
+        """Return the address of the place in force, None where there are no replicas."""
         async with self.db.read_only() as session:
             return (await session.execute(select(ReplicaPlace.address))).scalar_one_or_none()
 
@@ -98,7 +98,7 @@ class ReplicaPlaces:
 
     @retried
     async def end(self) -> None:
-        """Have no second copies any more; what lies there stays."""
+        """Have no replicas any more; what lies there stays."""
         async with self.db.transaction() as session:
             await session.execute(_END)
             await session.execute(_END_COPIES)

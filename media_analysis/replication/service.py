@@ -1,4 +1,4 @@
-"""Works off what is due: copies made, copies of files that are gone deleted, first copies mended from the second."""
+"""Works off what is due: replicas made, those of files that are gone deleted, primaries mended from them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -9,13 +9,17 @@ from typing import Final
 import structlog
 
 from media_analysis.db.database import Database, retried
+from media_analysis.db.locks import locked
+from media_analysis.deletion.unclaimed import TREE
 from media_analysis.errors import DatabaseUnavailable, MediaAnalysisError, StoreUnavailable
+from media_analysis.errors.operations import LockBusy
 from media_analysis.failpoints import failpoint
 from media_analysis.files.damage import clear_damage, mark_damaged, note_healed
 from media_analysis.replication import claiming
 from media_analysis.replication.claiming import LEASE_SECONDS, SMALL_BYTES, ReplicaDuty, ReplicaFailure
-from media_analysis.replication.copying import ReplicaCopier, SourceDamaged, reason_of
+from media_analysis.replication.copying import ReplicaCopier, reason_of
 from media_analysis.replication.healing import Healed, Healer, NotHealed
+from media_analysis.storage.copying import SourceDamaged, delete_copies, holds
 from media_analysis.storage.replicated import ReplicatedStore
 from media_analysis.storage.store import ObjectStore
 
@@ -26,8 +30,8 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class CopyService:
-    """Keeps the second copy what the first one is; whoever dies in between leaves what another takes on."""
+class ReplicaService:
+    """Keeps the replica what the primary store is; whoever dies in between leaves what another takes on."""
 
     db: Database
     store: ReplicatedStore
@@ -35,7 +39,7 @@ class CopyService:
 
     @retried
     async def heal_damaged(self) -> None:
-        """Take on what somebody found damaged and that has a second copy."""
+        """Take on what somebody found damaged and that has a replica."""
         async with self.db.transaction() as session:
             await claiming.heal_damaged(session)
 
@@ -43,20 +47,20 @@ class CopyService:
         """Work off some of what is due, of small files, or one large one; say whether there may be more.
 
         Raises:
-            StoreUnavailable: the second copy is away; nothing was taken on.
-            MarkerMismatch: the first store is away, or was left by a move, so that nobody knows what it misses.
+            StoreUnavailable: the replica is away; nothing was taken on.
+            MarkerMismatch: the primary store is away, or was left by a move, so that nobody knows what it misses.
             DatabaseUnavailable: it is away, for longer than a lease.
 
         """
-        copy = await self.store.copy.require()
+        replica = await self.store.replica.require()
         await self.store.primary.require_marker()
         most = 1 if is_large else MOST
         duties = await self._claim(is_large=is_large, limit=most)
         if duties:
             async with self._holding(duties):
                 await self._end([duty for duty in duties if not duty.lives])
-                await self._heal(copy, [duty for duty in duties if duty.lives and duty.heals])
-                await self._copy(copy, [duty for duty in duties if duty.lives and not duty.heals])
+                await self._heal(replica, [duty for duty in duties if duty.lives and duty.heals])
+                await self._copy(replica, [duty for duty in duties if duty.lives and not duty.heals])
         return len(duties) == most
 
     @retried
@@ -82,7 +86,7 @@ class CopyService:
                     renewing.cancel()
                     await asyncio.wait({renewing})
         except TimeoutError as error:
-            raise DatabaseUnavailable("the lease of copies could not be renewed") from error
+            raise DatabaseUnavailable("the lease of replicas could not be renewed") from error
         except asyncio.CancelledError:
             # This process stops: whoever comes next need not wait for the end of the lease.
             with suppress(MediaAnalysisError):
@@ -101,7 +105,7 @@ class CopyService:
     async def _require_held(self, duty: ReplicaDuty) -> None:
         async with self.db.read_only() as session:
             if not await claiming.is_held(session, duty):
-                raise StoreUnavailable("somebody else has taken this copy on")
+                raise StoreUnavailable("somebody else has taken this replica on, or its file is gone")
 
     @retried
     async def _renew(self, duties: Sequence[ReplicaDuty]) -> None:
@@ -114,24 +118,37 @@ class CopyService:
             await claiming.release(session, duties)
 
     async def _end(self, duties: Sequence[ReplicaDuty]) -> None:
-        """Delete copies of files that are gone, and forget them; those whose bytes are yet to go, go with these."""
+        """Delete replicas of files that are gone, and forget them; those whose bytes are yet to go, go with these."""
         waiting = [duty for duty in duties if duty.awaits_purge]
-        kept = [duty for duty in duties if not duty.awaits_purge and duty.is_another_s]
-        going = [duty for duty in duties if not duty.awaits_purge and not duty.is_another_s]
-        failed = await self._delete([duty for duty in going if not duty.heals], await self.store.copy.require())
-        # What was mended while it was deleted may be there again in the first store.
-        failed |= await self._delete([duty for duty in going if duty.heals], self.store)
+        ending = [duty for duty in duties if not duty.awaits_purge]
+        try:
+            failed = await self._delete_unclaimed(ending) if ending else {}
+        except LockBusy as error:  # nothing else waits for these
+            failed = {duty.key: str(error) for duty in ending}
         failpoint("replica.ended")
-        gone = [duty for duty in going if duty.key not in failed]
-        failures = [ReplicaFailure(duty, failed[duty.key]) for duty in going if duty.key in failed]
+        gone = [duty for duty in ending if duty.key not in failed]
+        failures = [ReplicaFailure(duty, failed[duty.key]) for duty in ending if duty.key in failed]
         if duties:
-            await self._settle_gone(waiting, [*kept, *gone], failures)
+            await self._settle_gone(waiting, gone, failures)
+
+    async def _delete_unclaimed(self, duties: Sequence[ReplicaDuty]) -> Mapping[str, str]:
+        """Delete what no other file has by now, and let nobody import it meanwhile; return why what stays does."""
+        replica = await self.store.replica.require()
+        async with locked(self.db, TREE) as lock:
+            async with self.db.read_only() as session:
+                kept = await claiming.list_others(session, duties)
+            going = [duty for duty in duties if duty.key not in kept]
+            await lock.require()
+            failed = await self._delete([duty for duty in going if not duty.heals], replica)
+            await lock.require()
+            # What was mended while it was deleted may be there again in the primary store.
+            return failed | await self._delete([duty for duty in going if duty.heals], self.store)
 
     async def _delete(self, duties: Sequence[ReplicaDuty], store: ObjectStore) -> dict[str, str]:
         """Delete objects, and what was begun of them before; return why those that stay do."""
         failed: dict[str, str] = {}
         if duties:
-            failed |= (await store.delete_many([duty.key for duty in duties])).failed
+            failed |= await delete_copies(store, [duty.key for duty in duties])
         if begun := [duty.key for duty in duties if duty.attempt > 1]:
             failed |= (await store.abort(begun)).failed
         return failed
@@ -145,8 +162,8 @@ class CopyService:
             await claiming.end(session, gone)
             await claiming.fail(session, failures)
 
-    async def _copy(self, copy: ObjectStore, duties: Sequence[ReplicaDuty]) -> None:
-        copier = ReplicaCopier(self.store.primary, copy, self.reserve_bytes, self._require_held)
+    async def _copy(self, replica: ObjectStore, duties: Sequence[ReplicaDuty]) -> None:
+        copier = ReplicaCopier(self.store.primary, replica, self.reserve_bytes, self._require_held)
         small = [duty for duty in duties if duty.size_bytes <= SMALL_BYTES]
         if small:
             failpoint("replica.copying")
@@ -171,7 +188,7 @@ class CopyService:
             await self.store.primary.require_marker()  # its volume may be gone since this began
         mendable = [duty for duty in damaged if await self._is_mendable(copier, duty)]
         failures += [
-            ReplicaFailure(duty, f"the first copy: {sentence}")
+            ReplicaFailure(duty, f"the primary: {sentence}")
             for duty, sentence in damaged.items()
             if duty not in mendable
         ]
@@ -180,9 +197,9 @@ class CopyService:
             log.warning("replica.not_copied", file_id=str(failure.duty.file_id), reason=failure.reason)
 
     async def _is_mendable(self, copier: ReplicaCopier, duty: ReplicaDuty) -> bool:
-        """Say whether what is damaged in the first store lies whole in the second."""
+        """Say whether what is damaged in the primary store lies whole in the replica."""
         try:
-            return duty.sha256 is not None and await copier.holds(duty, duty.sha256)
+            return duty.sha256 is not None and await holds(copier.target, duty, duty.sha256)
         except StoreUnavailable:
             return False
 
@@ -198,15 +215,15 @@ class CopyService:
             sentences = {duty.file_id: sentence for duty, sentence in damaged.items()}
             await mark_damaged(session, sentences, actor=ACTOR)
             if copied:
-                await claiming.confirm(session, copied, address=self.store.copy.address)
+                await claiming.confirm(session, copied, address=self.store.replica.address)
             for duty in mendable:
                 await claiming.begin_healing(session, duty)
             if failures:
                 await claiming.fail(session, failures)
             failpoint("replica.confirming")
 
-    async def _heal(self, copy: ObjectStore, duties: Sequence[ReplicaDuty]) -> None:
-        healer = Healer(self.store.primary, copy, self.reserve_bytes, self._require_held)
+    async def _heal(self, replica: ObjectStore, duties: Sequence[ReplicaDuty]) -> None:
+        healer = Healer(self.store.primary, replica, self.reserve_bytes, self._require_held)
         for duty in duties:
             outcome = await healer.heal(duty, day=(await self.db.now()).date())
             failpoint("replica.healed")
@@ -216,13 +233,13 @@ class CopyService:
     async def _settle_healing(self, duty: ReplicaDuty, outcome: Healed | NotHealed) -> None:
         async with self.db.transaction() as session:
             if isinstance(outcome, NotHealed):
-                await claiming.fail(session, [ReplicaFailure(duty, outcome.reason, is_lost=outcome.copy_is_lost)])
+                await claiming.fail(session, [ReplicaFailure(duty, outcome.reason, is_lost=outcome.replica_is_lost)])
                 log.error("replica.not_healed", file_id=str(duty.file_id), reason=outcome.reason)
                 return
             if outcome.was is None:
                 await clear_damage(session, {duty.file_id: duty.damage} if duty.damage else {})
-            elif await claiming.confirm(session, [duty], address=self.store.copy.address):
+            elif await claiming.confirm(session, [duty], address=self.store.replica.address):
                 sentences = {duty.file_id: duty.damage or outcome.was}
-                await note_healed(session, sentences, actor=ACTOR, source=self.store.copy.address)
+                await note_healed(session, sentences, actor=ACTOR, source=self.store.replica.address)
                 return
-            await claiming.confirm(session, [duty], address=self.store.copy.address)
+            await claiming.confirm(session, [duty], address=self.store.replica.address)

@@ -1,4 +1,4 @@
-"""How second copies stand: how many there are, what waits and for how long, and what would be lost by now."""
+"""How replicas stand: how many there are, what waits and for how long, and what would be lost by now."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,21 +38,21 @@ _FAILING: Final = text("""
 
 @dataclass(frozen=True, slots=True)
 class ReplicaLag:
-    """What has no second copy yet; what of the log nobody has read counts by its age alone."""
+    """What has no replica yet; what of the log nobody has read counts by its age alone."""
 
     files: int
     size_bytes: int
     failing: int
     """How many were tried in vain."""
     healing: int
-    """How many first copies are to be mended from the second."""
+    """How many primaries are to be mended from their replicas."""
     oldest_at: datetime | None
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaStatus:
-    """All there is to tell of second copies."""
+    """All there is to tell of replicas."""
 
     address: str
     categories: Sequence[str]
@@ -85,7 +85,7 @@ class ReplicaStatusService:
             return bool((await session.execute(_HAS_DUE)).scalar_one())
 
     async def read(self) -> ReplicaStatus | None:
-        """Return everything, None where there are no second copies."""
+        """Return everything, None where there are no replicas."""
         lag = await self.lag()
         async with self.db.read_only() as session:
             place = (await session.execute(_PLACE)).one_or_none()

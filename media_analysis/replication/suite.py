@@ -1,4 +1,4 @@
-"""All that makes and mends second copies, over the collaborators of one process."""
+"""All that makes and mends replicas, over the collaborators of one process."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from media_analysis.db.database import Database
 from media_analysis.events.horizon import EventHorizon
 from media_analysis.replication.noting import ReplicaNoting
 from media_analysis.replication.places import ReplicaPlaces
-from media_analysis.replication.service import CopyService
+from media_analysis.replication.service import ReplicaService
 from media_analysis.replication.status import ReplicaStatusService
 from media_analysis.settings.replica import ReplicaSettings
 from media_analysis.storage.category import Category
@@ -17,7 +17,7 @@ from media_analysis.storage.replicated import ReplicatedStore
 
 @dataclass(frozen=True)
 class ReplicationServices:
-    """The services of second copies, each made when it is first asked for."""
+    """The services of replicas, each made when it is first asked for."""
 
     db: Database
     store: ReplicatedStore
@@ -35,11 +35,11 @@ class ReplicationServices:
 
     @cached_property
     def noting(self) -> ReplicaNoting:
-        return ReplicaNoting(self.db, EventHorizon(self.db), self.store.copy.address)
+        return ReplicaNoting(self.db, EventHorizon(self.db), self.store.replica.address)
 
     @cached_property
-    def copies(self) -> CopyService:
-        return CopyService(self.db, self.store, self.reserve_bytes)
+    def replicas(self) -> ReplicaService:
+        return ReplicaService(self.db, self.store, self.reserve_bytes)
 
     @cached_property
     def status(self) -> ReplicaStatusService:

@@ -1,4 +1,4 @@
-"""The branch of the tree about second copies of what is stored."""
+"""The branch of the tree about replicas of what is stored."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -40,11 +40,11 @@ class Categories(SettingKind):
 
 
 class ReplicaSettings(Section):
-    """A second copy of what is stored, in a store of its own."""
+    """Replicas: a second copy of what is stored, in a store of its own."""
 
     url: OwnStoreUrlLeaf = None
-    """Where second copies lie, written as storage.url is; none is nowhere."""
+    """Where replicas lie, written as storage.url is; none is nowhere."""
     categories: Annotated[tuple[Category, ...], Categories()] = KEPT
     """Of which categories files are copied; by default of all but temp and clips."""
     alert_lag: SpanLeaf = timedelta(minutes=15)
-    """The service alerts once something that was stored has waited this long for its second copy."""
+    """The service alerts once something that was stored has waited this long for its replica."""

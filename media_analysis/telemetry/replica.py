@@ -1,4 +1,4 @@
-"""What Prometheus is told of second copies."""
+"""What Prometheus is told of replicas."""
 
 from prometheus_client import CollectorRegistry, Gauge
 
@@ -6,16 +6,16 @@ from media_analysis.replication.status import ReplicaLag
 
 
 class ReplicaMetrics:
-    """Takes over what the database says of second copies; where there are none, nothing lags."""
+    """Takes over what the database says of replicas; where there are none, nothing lags."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._lag = Gauge(
-            "replica_lag_seconds", "For how long the oldest file without a second copy waits for it", registry=registry
+            "replica_lag_seconds", "For how long the oldest file without a replica waits for it", registry=registry
         )
-        self._files = Gauge("replica_pending_files", "Files that have no second copy yet", registry=registry)
-        self._bytes = Gauge("replica_pending_bytes", "Bytes that have no second copy yet", registry=registry)
+        self._files = Gauge("replica_pending_files", "Files that have no replica yet", registry=registry)
+        self._bytes = Gauge("replica_pending_bytes", "Bytes that have no replica yet", registry=registry)
         self._failing = Gauge("replica_failing_files", "Files whose copying or mending failed last", registry=registry)
-        self._away = Gauge("replica_away", "Whether the store of second copies cannot be used", registry=registry)
+        self._away = Gauge("replica_away", "Whether the store of replicas cannot be used", registry=registry)
 
     def set_lag(self, lag: ReplicaLag) -> None:
         """Take over what waits."""
@@ -25,5 +25,5 @@ class ReplicaMetrics:
         self._failing.set(lag.failing)
 
     def set_away(self, is_away: bool) -> None:  # noqa: FBT001 - the gauge's value
-        """Take over whether second copies can be had."""
+        """Take over whether replicas can be had."""
         self._away.set(is_away)

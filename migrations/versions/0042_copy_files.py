@@ -1,4 +1,4 @@
-"""Remember second copies of files, and those still to be made."""
+"""Remember replicas of files, and those still to be made."""
 
 import sqlalchemy as sa
 from alembic import op

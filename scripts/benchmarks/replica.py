@@ -1,4 +1,4 @@
-"""How soon a second copy follows an upload, on a disk and in a bucket: what may be lost with the first one."""
+"""How soon a replica follows an upload, on a disk and in a bucket: what may be lost with the primary."""
 
 import argparse
 import asyncio
@@ -34,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
-    """Measure each on a stage of its own, whose first copies lie on the disk."""
+    """Measure each on a stage of its own, whose primaries lie on the disk."""
     found = {}
     for to in options.to:
         address: str | RemoteAddress = (directory / "second").as_uri() if to == "disk" else await new_address()
@@ -43,7 +43,7 @@ async def run(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
             serving(stage, OWNER, STORAGE_REPLICA_URL=str(address)) as service,
         ):
             found[to] = await _lags(stage, service, options.uploads, options.seconds_between)
-        print(f"second copies in a {to}: {found[to]}")
+        print(f"replicas in a {to}: {found[to]}")
     return found
 
 

@@ -26,7 +26,7 @@ ROWS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "Jobs": ("jobs_", "media_analysis_worker_"),
     "Archives": ("archive",),
-    "Second copies": ("replica_",),
+    "Replicas": ("replica_",),
     "Schedule and records": ("duty_", "record"),
     "Requests and database": ("http_", "tokens_", "database_"),
 }

@@ -1,4 +1,4 @@
-"""Second copies on the command line: how they stand, what mends them, and what is refused."""
+"""Replicas on the command line: how they stand, what mends them, and what is refused."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ async def test_what_is_missing_on_either_side_is_mended_and_what_nobody_knows_is
     environment: dict[str, str],  # noqa: F811
     second: Path,  # noqa: F811
 ) -> None:
-    lost, cut = await store_file(b"its copy is lost"), await store_file(b"cut in the first store")
+    lost, cut = await store_file(b"its copy is lost"), await store_file(b"cut in the primary store")
     await settle()
     primary = Path(replication_of(runtime).store.primary.where(cut.key))
     spoil(second, lost.key, primary)
@@ -35,17 +35,17 @@ async def test_what_is_missing_on_either_side_is_mended_and_what_nobody_knows_is
     again = run("replica", "repair", "--json", **environment)
 
     assert repaired.returncode == again.returncode == 2
-    assert "compared 2 files: 1 second copies and 1 first ones were missing or of another size" in repaired.stdout
-    assert "nobody knows uploads/stranger, beside the second copies" in repaired.stdout
+    assert "compared 2 files: 1 replicas and 1 primaries were missing or of another size" in repaired.stdout
+    assert "nobody knows uploads/stranger, beside the replicas" in repaired.stdout
     told = json.loads(again.stdout)
-    assert (told["lost_copies"], told["damaged"], told["unknown_keys"]) == (0, 0, ["uploads/stranger"])
+    assert (told["lost_replicas"], told["damaged"], told["unknown_keys"]) == (0, 0, ["uploads/stranger"])
     assert (told["left"]["copied_files"], told["left"]["pending_files"]) == (2, 0)
     stored = {file.key: file.sha256.hex() for file in (lost, cut) if file.sha256}
     assert lying(primary.parents[2]) == stored
     assert lying(second).items() >= stored.items()
 
 
-async def test_a_lost_second_store_is_away_until_it_is_said_to_be_new(
+async def test_a_lost_replica_store_is_away_until_it_is_said_to_be_new(
     runtime: Runtime,
     store_file: StoreFile,
     settle: Settle,  # noqa: F811
@@ -73,7 +73,7 @@ async def test_a_lost_second_store_is_away_until_it_is_said_to_be_new(
 
 
 @pytest.mark.usefixtures("runtime")
-async def test_second_copies_end_only_when_nothing_names_them(
+async def test_replicas_end_only_when_nothing_names_them(
     environment: dict[str, str],  # noqa: F811
     database: str,
 ) -> None:
@@ -84,15 +84,16 @@ async def test_second_copies_end_only_when_nothing_names_them(
     forgotten = run("replica", "end", **without)
     nothing = run("replica", "repair", **without)
 
-    assert "STORAGE_REPLICA_URL names a second copy; take that away first" in named.stderr
+    assert "STORAGE_REPLICA_URL names a replica; take that away first" in named.stderr
     assert "STORAGE_REPLICA_URL does not name it" in unnamed.stderr
     assert forgotten.returncode == 0
     assert "are left as they are" in forgotten.stdout
-    assert "there is no second copy: STORAGE_REPLICA_URL says where one lies" in nothing.stderr
+    assert "by hand" in forgotten.stdout
+    assert "there is no replica: STORAGE_REPLICA_URL says where one lies" in nothing.stderr
     assert await fetch(database, "SELECT * FROM replica_places") == []
 
 
-async def test_no_store_moves_beside_second_copies_that_the_settings_do_not_name(
+async def test_no_store_moves_beside_replicas_that_the_settings_do_not_name(
     runtime: Runtime,
     environment: dict[str, str],  # noqa: F811
     second: Path,  # noqa: F811

@@ -1,4 +1,4 @@
-"""A day in the life of second copies: made, found damaged, mended, and deleted; and a process that plays it again.
+"""A day in the life of replicas: made, found damaged, mended, and deleted; and a process that plays it again.
 
 For each line on its standard input, which says where to die or where to write down what is reached, it plays a day in a
 child of its own, and prints how that ended: what is imported once would take longer than all the rest.

@@ -1,4 +1,4 @@
-"""Services whose store has a second copy on another directory, or in a bucket."""
+"""Services whose store has a replica on another directory, or in a bucket."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ Settle = Callable[[], Awaitable[None]]
 
 @pytest.fixture
 def second(tmp_path: Path) -> Path:
-    """Where second copies lie."""
+    """Where replicas lie."""
     return tmp_path / "second"
 
 

@@ -1,4 +1,4 @@
-"""Buckets that were something else before they took second copies, or were emptied by hand since."""
+"""Buckets that were something else before they took replicas, or were emptied by hand since."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from media_analysis.errors import StoreUnavailable
-from media_analysis.integrity.replicas import CopiesComparison
+from media_analysis.integrity.comparison import ReplicaComparison
 from media_analysis.replication.opening import mark_new
 from media_analysis.storage.category import Category
 from media_analysis.storage.marker import Marker
@@ -52,14 +52,14 @@ async def test_a_bucket_that_was_emptied_by_hand_is_filled_again(
         services = replication_of(runtime)
         if not keeps_marker:
             with pytest.raises(StoreUnavailable, match="marker"):
-                await services.copies.run(is_large=False)
+                await services.replicas.run(is_large=False)
             await mark_new(runtime.db, runtime.settings)
-        await CopiesComparison(runtime.db, services).run()
+        await ReplicaComparison(runtime.db, services).run()
         await settled(runtime, database)
         await execute(database, "UPDATE purges SET due_at = now() WHERE due_at IS NOT NULL")
         await runtime.deletion.deleter.finish_entries()
 
-        copy = await services.store.copy.require()
+        copy = await services.store.replica.require()
         for file, content in ((kept, b"kept"), (large, LARGE)):
             assert await copy.read(file.key, size_bytes=len(content)) == content
         assert (await copy.look_up([deleted.key]))[0] is None
@@ -67,7 +67,7 @@ async def test_a_bucket_that_was_emptied_by_hand_is_filled_again(
         assert open_purges[0] == 0
 
 
-async def test_a_bucket_that_archives_left_by_a_move_takes_second_copies(
+async def test_a_bucket_that_archives_left_by_a_move_takes_replicas(
     opened: Open, bucket: RemoteAddress, database: str
 ) -> None:
     async with opened(STORAGE_REPLICA_URL=None) as runtime:

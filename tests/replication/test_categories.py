@@ -1,4 +1,4 @@
-"""Of which categories files are copied: chosen otherwise while the second copy is away, or when it is the store."""
+"""Of which categories files are copied: chosen otherwise while the replica is away, or when it is the store."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from tests.replication.test_opening import Open, opened
 __all__ = ["opened"]
 
 
-async def test_what_is_chosen_while_the_second_copy_is_away_is_what_is_copied_once_it_is_back(
+async def test_what_is_chosen_while_the_replica_is_away_is_what_is_copied_once_it_is_back(
     opened: Open, database: str, second: Path
 ) -> None:
     async with opened(STORAGE_REPLICA_CATEGORIES="uploads,clips") as runtime:
@@ -40,7 +40,7 @@ async def test_what_is_chosen_while_the_second_copy_is_away_is_what_is_copied_on
     assert len(await fetch(database, "SELECT FROM replicas WHERE copied_at IS NOT NULL")) == 3
 
 
-async def test_a_second_copy_without_archives_is_not_taken_for_where_they_lie(
+async def test_a_replica_without_archives_is_not_taken_for_where_they_lie(
     opened: Open, database: str, second: Path, tmp_path: Path
 ) -> None:
     archives = (tmp_path / "archives").as_uri()

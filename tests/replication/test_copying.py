@@ -1,4 +1,4 @@
-"""Second copies: of everything that is chosen, by every road, and of nothing that is gone."""
+"""Replicas: of everything that is chosen, by every road, and of nothing that is gone."""
 
 import asyncio
 import hashlib
@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from media_analysis.errors import DatabaseUnavailable, MarkerMismatch, StoreUnavailable
-from media_analysis.replication.claiming import ReplicaDuty
 from media_analysis.replication.copying import ReplicaCopier
 from media_analysis.replication.loop import running_replication, work
-from media_analysis.replication.service import CopyService
+from media_analysis.replication.service import ReplicaService
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
-from media_analysis.storage.store import ObjectWriter
+from media_analysis.storage.copying import CopySource, ObjectCopier
+from media_analysis.storage.store import ObjectReader, ObjectWriter
 from tests.conftest import Client, StoreFile, execute, fetch
 from tests.files.conftest import eventually
 from tests.replication.conftest import Settle, replication_of
@@ -78,7 +78,7 @@ async def test_what_is_deleted_is_deleted_in_both_before_that_is_confirmed(
     assert await fetch(database, "SELECT * FROM replicas") == []
 
 
-async def test_deletions_wait_for_a_second_copy_that_is_away_and_are_done_when_it_is_back(
+async def test_deletions_wait_for_a_replica_that_is_away_and_are_done_when_it_is_back(
     runtime: Runtime, client: Client, settle: Settle, second: Path, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("media_analysis.storage.replicated.LONGEST_AWAY_SECONDS", 0.0)
@@ -92,9 +92,9 @@ async def test_deletions_wait_for_a_second_copy_that_is_away_and_are_done_when_i
     assert (await client.request("GET", f"/api/v1/files/{kept['id']}/content")).content == b"comes in while it is away"
 
     (purge,) = await fetch(database, "SELECT last_error, confirmed_at FROM purges WHERE due_at IS NOT NULL")
-    assert "its second copy stays: its marker is missing" in purge["last_error"]
+    assert "its replica stays: its marker is missing" in purge["last_error"]
     assert lying(second) == {}
-    assert any("second copy" in said for said in await runtime.store.warnings())
+    assert any("replica" in said for said in await runtime.store.warnings())
     mount(second)
     await execute(database, "UPDATE purges SET due_at = now() WHERE due_at IS NOT NULL")
     await runtime.deletion.deleter.finish_entries()
@@ -115,7 +115,7 @@ async def test_a_file_that_goes_while_it_is_copied_leaves_no_copy(
     (second / key).parent.mkdir(parents=True, exist_ok=True)
     (second / key).write_bytes(b"to go")  # by a process that was killed before it could see that
 
-    await services.copies.run(is_large=False)
+    await services.replicas.run(is_large=False)
 
     assert lying(second) == {}
     assert await fetch(database, "SELECT * FROM replicas") == []
@@ -129,7 +129,7 @@ async def test_what_was_there_before_is_copied_when_a_place_is_named(
     services = replication_of(runtime)
 
     await services.places.take("file:///elsewhere", services.categories)
-    await services.places.take(services.store.copy.address, services.categories)
+    await services.places.take(services.store.replica.address, services.categories)
     assert await fetch(database, "SELECT * FROM replicas") == []
     (second / stored[0].key).write_bytes(b"1irst")
     await settle()
@@ -179,20 +179,20 @@ async def test_whoever_was_overtaken_while_it_copied_deletes_nothing_of_who_came
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     services, file = replication_of(runtime), await store_file(LARGE)
-    pour = ReplicaCopier._pour  # noqa: SLF001 - in the midst of it another one takes over
+    pour = ObjectCopier._pour  # noqa: SLF001 - in the midst of it another one takes over
     await settle()
     (second / file.key).unlink()
     await execute(database, "UPDATE replicas SET copied_at = NULL, due_at = now()")
 
-    async def overtaken(copier: ReplicaCopier, duty: ReplicaDuty, writer: ObjectWriter) -> bytes:
-        monkeypatch.setattr(ReplicaCopier, "_pour", pour)
+    async def overtaken(copier: ObjectCopier, wanted: CopySource, reader: ObjectReader, writer: ObjectWriter) -> bytes:
+        monkeypatch.setattr(ObjectCopier, "_pour", pour)
         await execute(database, "UPDATE replicas SET due_at = now()")  # its lease ended
-        await services.copies.run(is_large=True)
-        await pour(copier, duty, writer)
+        await services.replicas.run(is_large=True)
+        await pour(copier, wanted, reader, writer)
         raise StoreUnavailable("what this one reads broke off")
 
-    monkeypatch.setattr(ReplicaCopier, "_pour", overtaken)
-    await services.copies.run(is_large=True)
+    monkeypatch.setattr(ObjectCopier, "_pour", overtaken)
+    await services.replicas.run(is_large=True)
 
     assert await fetch(database, "SELECT FROM replicas WHERE copied_at IS NOT NULL")
     assert set(lying(second)) == {file.key}
@@ -214,10 +214,10 @@ async def test_a_process_that_cannot_renew_its_lease_ends_what_it_copies(
 
     with monkeypatch.context() as patch:
         patch.setattr("media_analysis.replication.service.LEASE_SECONDS", 0.3)
-        patch.setattr(CopyService, "_renew", away)
+        patch.setattr(ReplicaService, "_renew", away)
         patch.setattr(ReplicaCopier, "copy_large", never)
         with pytest.raises(DatabaseUnavailable, match="lease"):
-            await services.copies.run(is_large=True)
+            await services.replicas.run(is_large=True)
 
     await execute(database, "UPDATE replicas SET due_at = now()")
     await settle()
@@ -238,7 +238,7 @@ async def test_the_claim_reads_the_index_of_what_is_due(database: str) -> None:
     assert "Seq Scan" not in plan
 
 
-async def test_nothing_is_called_damaged_while_the_first_store_is_not_mounted(
+async def test_nothing_is_called_damaged_while_the_primary_store_is_not_mounted(
     runtime: Runtime, client: Client, settle: Settle, database: str
 ) -> None:
     await client.upload(b"small")

@@ -14,7 +14,7 @@ from tests.replication.test_copying import LARGE, lying
 
 
 def first(runtime: Runtime, file: MediaFile) -> Path:
-    """Return where a file's first copy lies."""
+    """Return where a file's primary lies."""
     return disk_of(replication_of(runtime).store.primary).path_of(file.key)
 
 
@@ -23,7 +23,7 @@ def first(runtime: Runtime, file: MediaFile) -> Path:
     [(b"small", "missing"), (LARGE, "flipped"), (b"small", "cut")],
     ids=["missing", "flipped", "cut"],
 )
-async def test_a_scrub_has_the_first_copy_mended_from_the_second_and_says_so(
+async def test_a_scrub_has_the_primary_mended_from_the_replica_and_says_so(
     runtime: Runtime, store_file: StoreFile, settle: Settle, database: str, content: bytes, damage: str
 ) -> None:
     file = await store_file(content)
@@ -47,7 +47,7 @@ async def test_a_scrub_has_the_first_copy_mended_from_the_second_and_says_so(
     acts = await fetch(database, query, file.id)
     assert [(act["action"], act["actor"]) for act in acts] == [("damaged", "scrub"), ("healed", "replication")]
     assert acts[1]["reason"] == acts[0]["reason"]
-    assert replication_of(runtime).store.copy.address in acts[1]["details"]
+    assert replication_of(runtime).store.replica.address in acts[1]["details"]
     set_aside = [
         path
         for path in (disk_of(replication_of(runtime).store.primary).root / ".quarantine").rglob("*")
@@ -71,7 +71,7 @@ async def test_a_reader_who_finds_an_object_missing_has_it_mended(
 
 
 @pytest.mark.parametrize("damage", ["missing", "flipped"])
-async def test_a_scrub_finds_a_second_copy_that_is_damaged_and_has_it_made_anew(
+async def test_a_scrub_finds_a_replica_that_is_damaged_and_has_it_made_anew(
     runtime: Runtime, store_file: StoreFile, settle: Settle, second: Path, damage: str
 ) -> None:
     file = await store_file(b"bytes")
@@ -99,13 +99,13 @@ async def test_damaged_bytes_never_become_a_copy_and_are_mended_from_one_that_is
 
     while await work(replication_of(runtime)):
         pass
-    await replication_of(runtime).copies.run(is_large=False)
+    await replication_of(runtime).replicas.run(is_large=False)
 
     assert first(runtime, copied).read_bytes() == b"copied"
     assert copied.key in lying(second)
-    assert (second / lost.key).read_bytes() == b""  # a name that was made and has nothing
+    assert lost.key not in lying(second)
     (row,) = await fetch(database, "SELECT last_error, due_at > now() AS waits FROM replicas WHERE due_at IS NOT NULL")
-    assert (row["last_error"], row["waits"]) == ("the first copy: hash differs", True)
+    assert (row["last_error"], row["waits"]) == ("the primary: hash differs", True)
     # For the oracle of this test, which holds that no object is damaged.
     first(runtime, lost).write_bytes(LARGE)
 
@@ -120,8 +120,8 @@ async def test_what_is_whole_nowhere_is_not_touched(
     (second / file.key).write_bytes(b"bYtes")
 
     for _ in range(2):
-        await replication_of(runtime).copies.heal_damaged()
-        await replication_of(runtime).copies.run(is_large=False)
+        await replication_of(runtime).replicas.heal_damaged()
+        await replication_of(runtime).replicas.run(is_large=False)
 
     assert (first(runtime, file).read_bytes(), (second / file.key).read_bytes()) == (b"Bytes", b"bYtes")
     first(runtime, file).write_bytes(b"bytes")
@@ -139,7 +139,7 @@ async def test_a_file_that_is_deleted_while_it_is_mended_is_gone_in_both(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"bytes")  # by a process that was killed before it could see that
 
-    await replication_of(runtime).copies.run(is_large=False)
+    await replication_of(runtime).replicas.run(is_large=False)
 
     assert not path.exists()
     assert lying(second) == {}
@@ -156,7 +156,7 @@ async def test_a_file_damaged_on_both_sides_comes_back_from_whichever_is_whole_f
     await execute(database, "UPDATE media_files SET last_error = 'hash differs'")
     await work(replication_of(runtime))
     (told,) = await fetch(database, "SELECT last_error, copied_at FROM replicas")
-    assert "neither copy is whole" in told["last_error"]
+    assert "neither primary nor replica is whole" in told["last_error"]
     assert first(runtime, file).read_bytes() == b"WHOLE"
 
     (second / file.key).write_bytes(b"whole")

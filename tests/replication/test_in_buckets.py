@@ -1,20 +1,27 @@
-"""Second copies in buckets, of what lies on a disk or in another bucket."""
+"""Replicas in buckets, of what lies on a disk or in another bucket."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from media_analysis.cli.import_ import destination_of
 from media_analysis.errors import InvalidSettings
+from media_analysis.imports.tree.buckets import open_tree
+from media_analysis.imports.tree.service import TreeImportRequest
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import load_settings
+from media_analysis.storage.category import Category
 from media_analysis.storage.remote.address import RemoteAddress
 from tests.asking import delete_file
-from tests.conftest import fetch, storing
+from tests.conftest import execute, fetch, storing
 from tests.files.test_buckets import VERSIONING
+from tests.imports.tree.test_import_buckets import put
 from tests.replication.conftest import replication_of, settled
+from tests.replication.test_copying import lying
 from tests.s3 import ENVIRONMENT, asking, new_bucket
 
 pytestmark = pytest.mark.s3
@@ -31,7 +38,7 @@ async def first() -> AsyncIterator[RemoteAddress]:
 
 @pytest.fixture
 async def bucket() -> AsyncIterator[RemoteAddress]:
-    """Where second copies lie."""
+    """Where replicas lie."""
     async with new_bucket() as made:
         yield replace(made, prefix="second")
 
@@ -58,7 +65,7 @@ async def test_a_file_is_copied_mended_and_deleted_in_both(
         stored = [await storing(runtime)(content) for content in (b"small", PARTED)]
         await settled(runtime, database)
         services = replication_of(runtime)
-        copy = await services.store.copy.require()
+        copy = await services.store.replica.require()
         for file in stored:
             await services.store.primary.delete_many([file.key])
         assert (await runtime.scrub.run()).problems == len(stored)
@@ -82,6 +89,35 @@ async def test_a_file_is_copied_mended_and_deleted_in_both(
     async with opened(STORAGE_URL=str(bucket), STORAGE_REPLICA_URL=None) as runtime:
         row = await runtime.files.catalog.get(UUID(str(stored[1].id)), owner=None)
         assert await runtime.store.read(row.key, size_bytes=len(PARTED)) == PARTED
+
+
+async def test_what_no_disk_has_a_name_for_is_told_and_the_rest_is_copied_and_all_of_it_deleted(
+    opened: Open, first: RemoteAddress, database: str, second: Path
+) -> None:
+    pair, long = {"old/a", "old/a/b"}, f"old/{'x' * 256}"
+    async with opened(STORAGE_URL=str(first), STORAGE_REPLICA_URL=second.as_uri()) as runtime:
+        for key in (*pair, long):
+            await put(first, key)
+        async with open_tree(replace(first, prefix="old"), runtime.settings) as tree:
+            request = TreeImportRequest(directory=tree, category=Category.FRAMES, owner="alice", actor="test")
+            await destination_of(runtime).run(request)
+        kept = await storing(runtime)(b"kept")
+        await settled(runtime, database, lost=2)
+        status = await replication_of(runtime).status.read()
+        copied = lying(second).keys()
+        for row in await fetch(database, "SELECT id FROM media_files"):
+            await delete_file(runtime, row["id"], owner="alice", actor="alice")
+
+        assert status is not None
+        told, (refused,) = dict(status.failing), pair - copied
+        assert copied == {kept.key, *pair} - {refused}
+        assert told.keys() == {refused, long}
+        assert "another object" in told[refused] or "other objects" in told[refused]
+        assert "more bytes than the disk takes" in told[long]
+        assert lying(second) == {}
+        await execute(database, "UPDATE replicas SET due_at = now() WHERE due_at IS NOT NULL")
+        await settled(runtime, database)
+    assert await fetch(database, "SELECT FROM purges WHERE confirmed_at IS NULL AND NOT again") == []
 
 
 async def test_a_bucket_that_is_no_second_place_is_refused(
@@ -109,10 +145,10 @@ async def test_the_bucket_of_the_store_is_no_second_place_under_another_name_of_
             pass
 
     async with opened(STORAGE_URL=str(bucket), STORAGE_REPLICA_URL=str(replace(bucket, prefix="beside"))) as runtime:
-        assert (await replication_of(runtime).store.copy.require()).where("") != runtime.store.where("")
+        assert (await replication_of(runtime).store.replica.require()).where("") != runtime.store.where("")
 
 
-async def test_a_second_store_has_credentials_of_its_own_and_its_absence_keeps_nobody_from_starting(
+async def test_a_replica_store_has_credentials_of_its_own_and_its_absence_keeps_nobody_from_starting(
     opened: Open, bucket: RemoteAddress, monkeypatch: pytest.MonkeyPatch, database: str
 ) -> None:
     for name, value in ENVIRONMENT.items():
@@ -126,5 +162,5 @@ async def test_a_second_store_has_credentials_of_its_own_and_its_absence_keeps_n
     monkeypatch.setenv("REPLICA_AWS_ENDPOINT_URL", ENVIRONMENT["AWS_ENDPOINT_URL"])
     async with opened() as runtime:
         await settled(runtime, database)
-        copy = await replication_of(runtime).store.copy.require()
+        copy = await replication_of(runtime).store.replica.require()
         assert await copy.read(file.key, size_bytes=8) == b"comes in"

@@ -1,4 +1,4 @@
-"""A store that moves while it has a second copy, and places that cannot be both."""
+"""A store that moves while it has a replica, and places that cannot be both."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def moves_of(runtime: Runtime) -> MoveContext:
     return MoveContext(runtime.db, runtime.settings, runtime.store.instance_id, "test")
 
 
-async def test_second_copies_outlive_a_move_of_the_first_ones(
+async def test_replicas_outlive_a_move_of_the_first_ones(
     opened: Open, database: str, second: Path, tmp_path: Path
 ) -> None:
     new = tmp_path / "new"
@@ -48,17 +48,17 @@ async def test_second_copies_outlive_a_move_of_the_first_ones(
 
 
 @pytest.mark.parametrize("target", ["second", "second/below"])
-async def test_a_store_does_not_move_to_where_its_second_copies_lie(
+async def test_a_store_does_not_move_to_where_its_replicas_lie(
     target: str, opened: Open, tmp_path: Path, database: str
 ) -> None:
     async with opened() as runtime:
-        with pytest.raises(MoveRefused, match="second copies"):
+        with pytest.raises(MoveRefused, match="replicas"):
             await MoveService(moves_of(runtime)).copy((tmp_path / target).resolve().as_uri(), archives=False)
 
     assert await fetch(database, "SELECT FROM store_moves") == []
 
 
-async def test_a_place_that_a_move_fills_or_left_takes_no_second_copies(
+async def test_a_place_that_a_move_fills_or_left_takes_no_replicas(
     opened: Open, database: str, second: Path, tmp_path: Path
 ) -> None:
     old, new, known = tmp_path / "var" / "store", tmp_path / "new", "SELECT address FROM replica_places"
@@ -100,7 +100,7 @@ async def test_a_move_is_neither_switched_once_the_store_is_somewhere_else_nor_f
         assert await runtime.store.read(kept.key, size_bytes=4) == b"kept"
 
 
-async def test_a_store_that_archives_left_takes_second_copies_and_holds_archives_again(
+async def test_a_store_that_archives_left_takes_replicas_and_holds_archives_again(
     opened: Open, database: str, second: Path, tmp_path: Path
 ) -> None:
     old, cold = tmp_path / "var" / "store", (tmp_path / "cold").as_uri()

@@ -1,4 +1,4 @@
-"""Where second copies may lie, and starting with them when the first ones are lost."""
+"""Where replicas may lie, and starting with them when the primary store is lost."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ def opened(environment: dict[str, str], database: str) -> Open:
     return opening
 
 
-async def test_with_the_first_copies_lost_the_service_starts_on_the_second_and_nothing_copied_is_missing(
+async def test_with_the_primary_store_lost_the_service_starts_on_the_replica_and_nothing_copied_is_missing(
     opened: Open, database: str, second: Path, tmp_path: Path
 ) -> None:
     archives = (tmp_path / "archives").as_uri()
@@ -69,14 +69,12 @@ async def test_with_the_first_copies_lost_the_service_starts_on_the_second_and_n
 @pytest.mark.parametrize(
     ("replica", "reason"),
     [
-        ("var/store", "the store itself: a second copy needs a second place"),
+        ("var/store", "the store itself: a replica needs a second place"),
         ("var/store/below", "inside the store"),
         ("var", "lies inside it"),
     ],
 )
-def test_a_second_copy_needs_a_second_place(
-    environment: dict[str, str], tmp_path: Path, replica: str, reason: str
-) -> None:
+def test_a_replica_needs_a_second_place(environment: dict[str, str], tmp_path: Path, replica: str, reason: str) -> None:
     with pytest.raises(InvalidSettings, match=reason):
         load_settings(environ=environment | {"STORAGE_REPLICA_URL": (tmp_path / replica).as_uri()})
 
@@ -123,7 +121,7 @@ def fill(root: Path) -> None:
     (root / "a file").write_bytes(b"of somebody")
 
 
-async def test_nobody_deletes_from_the_first_copies_alone_by_leaving_out_where_the_second_ones_are(
+async def test_nobody_deletes_from_the_primaries_alone_by_leaving_out_where_the_replicas_are(
     opened: Open, second: Path
 ) -> None:
     async with opened():
@@ -147,7 +145,7 @@ async def test_a_place_that_lost_its_marker_is_away_and_not_new(opened: Open, se
 
     async with opened() as runtime:
         with pytest.raises(StoreUnavailable, match=r"is the volume mounted\? .*replica repair --new"):
-            await replication_of(runtime).copies.run(is_large=False)
+            await replication_of(runtime).replicas.run(is_large=False)
         await storing(runtime)(b"comes in all the same")
         firing = await runtime.alerts.check()
 
@@ -194,7 +192,7 @@ async def test_a_copy_that_was_made_at_the_place_before_does_not_count_at_the_on
             async with after.db.transaction() as session:
                 again = await claiming.claim(session, is_large=False, limit=1)
             async with before.db.transaction() as session:
-                confirmed = await claiming.confirm(session, duties, address=services.store.copy.address)
+                confirmed = await claiming.confirm(session, duties, address=services.store.replica.address)
 
     assert [duty.attempt for duty in duties] == [duty.attempt for duty in again] == [1]
     assert not confirmed

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from media_analysis.replication import claiming, copying, healing
+from media_analysis.replication import claiming, healing
 from media_analysis.replication.claiming import ReplicaDuty
 from media_analysis.replication.copying import ReplicaCopier
 from media_analysis.replication.opening import mark_new
 from media_analysis.replication.suite import ReplicationServices
 from media_analysis.runtime import Runtime
+from media_analysis.storage import copying
 from media_analysis.storage.hashing import hash_object
 from tests.conftest import StoreFile, execute, fetch
 from tests.replication.conftest import Settle, replication_of
@@ -50,7 +51,7 @@ async def test_a_copy_that_was_under_way_when_its_place_was_said_to_be_new_does_
 
     with monkeypatch.context() as patch:
         patch.setattr(ReplicaCopier, "copy_large", copy_while_the_place_changes)
-        await services.copies.run(is_large=True)
+        await services.replicas.run(is_large=True)
 
     assert lying(second) == {}
     assert [row[0] for row in await fetch(database, "SELECT copied_at FROM replicas")] == [None]
@@ -64,7 +65,7 @@ async def test_what_somebody_else_put_in_the_place_of_a_damaged_copy_meanwhile_i
 ) -> None:
     services, file, made = replication_of(runtime), await store_file(LARGE), list[int]()
     await note(services)
-    await services.store.copy.require()
+    await services.store.replica.require()
     (second / file.key).parent.mkdir(parents=True)
     (second / file.key).write_bytes(b"X" + LARGE[1:])
 
@@ -72,12 +73,12 @@ async def test_what_somebody_else_put_in_the_place_of_a_damaged_copy_meanwhile_i
         found = await hash_object(*arguments, **about)
         monkeypatch.setattr(copying, "hash_object", hash_object)
         await execute(database, DUE)
-        await services.copies.run(is_large=True)
+        await services.replicas.run(is_large=True)
         made.append((second / file.key).stat().st_mtime_ns)
         return found
 
     monkeypatch.setattr(copying, "hash_object", hash_too_slowly)
-    await services.copies.run(is_large=True)
+    await services.replicas.run(is_large=True)
 
     (row,) = await fetch(database, "SELECT copied_at, last_error FROM replicas")
     assert (row["copied_at"] is not None, row["last_error"]) == (True, None)
@@ -85,7 +86,7 @@ async def test_what_somebody_else_put_in_the_place_of_a_damaged_copy_meanwhile_i
     assert lying(second) == {file.key: hashlib.sha256(LARGE).hexdigest()}
 
 
-async def test_a_first_copy_that_somebody_else_mended_meanwhile_is_not_set_aside(
+async def test_a_primary_that_somebody_else_mended_meanwhile_is_not_set_aside(
     runtime: Runtime, store_file: StoreFile, settle: Settle, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services, file = replication_of(runtime), await store_file(LARGE)
@@ -93,17 +94,17 @@ async def test_a_first_copy_that_somebody_else_mended_meanwhile_is_not_set_aside
     path = first(runtime, file)
     path.write_bytes(b"X" + LARGE[1:])
     await runtime.scrub.run()
-    await services.copies.heal_damaged()
+    await services.replicas.heal_damaged()
 
     async def hash_too_slowly(*arguments: Any, **about: Any) -> bytes:
         found = await hash_object(*arguments, **about)
         monkeypatch.setattr(healing, "hash_object", hash_object)
         await execute(database, DUE)
-        await services.copies.run(is_large=True)
+        await services.replicas.run(is_large=True)
         return found
 
     monkeypatch.setattr(healing, "hash_object", hash_too_slowly)
-    await services.copies.run(is_large=True)
+    await services.replicas.run(is_large=True)
 
     aside = [one for one in (runtime.settings.store_path / ".quarantine").rglob("*") if one.is_file()]
     assert len(aside) == 1
@@ -121,11 +122,11 @@ async def test_a_lease_that_ended_counts_no_more_when_the_copy_is_to_be_made_aga
     await execute(database, DUE)
     await settle()
     async with runtime.db.transaction() as session:
-        await claiming.copy_again(session, {file.id: "the second copy: missing"})
+        await claiming.copy_again(session, {file.id: "the replica: missing"})
         again = await claiming.claim(session, is_large=False, limit=1)
 
     async with runtime.db.transaction() as session:
-        confirmed = await claiming.confirm(session, stale, address=services.store.copy.address)
+        confirmed = await claiming.confirm(session, stale, address=services.store.replica.address)
 
     assert [duty.attempt for duty in stale] == [duty.attempt for duty in again] == [1]
     assert not confirmed

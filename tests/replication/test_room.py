@@ -28,7 +28,7 @@ async def test_what_has_no_room_waits_and_the_status_says_why(
     file = await store_file(LARGE)
     while await services.noting.run():
         pass
-    await services.copies.run(is_large=True)
+    await services.replicas.run(is_large=True)
 
     status = await services.status.read()
     assert status is not None

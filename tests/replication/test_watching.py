@@ -1,4 +1,4 @@
-"""What operators are told of second copies."""
+"""What operators are told of replicas."""
 
 import asyncio
 from datetime import timedelta
@@ -7,7 +7,7 @@ import pytest
 
 from media_analysis.errors import StoreUnavailable
 from media_analysis.runtime import Runtime
-from media_analysis.storage.replicated import SecondCopy
+from media_analysis.storage.replicated import ReplicaStore
 from media_analysis.storage.store import ObjectStore
 from tests.conftest import Client, StoreFile, execute
 from tests.replication.conftest import Settle, replication_of
@@ -58,7 +58,7 @@ async def test_a_place_that_hangs_while_it_is_opened_is_not_opened_again_beside_
         await asyncio.Event().wait()
         raise AssertionError
 
-    copy = SecondCopy("file:///hangs", hang)
+    copy = ReplicaStore("file:///hangs", hang)
     for _ in range(3):
         with pytest.raises(StoreUnavailable, match="nothing is heard of it"):
             await copy.require()
