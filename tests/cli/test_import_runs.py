@@ -132,7 +132,6 @@ def test_what_cannot_be_imported_is_refused_in_one_sentence(
     assert "Traceback" not in refused.stderr
 
 
-@pytest.mark.large
 @pytest.mark.crash
 @pytest.mark.parametrize("when", EACH)
 async def test_an_import_killed_at_any_moment_goes_on_when_asked_for_again(

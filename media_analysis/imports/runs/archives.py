@@ -11,6 +11,7 @@ from media_analysis.archive.format.compression import Compression
 from media_analysis.archive.packing import Share, segment_of
 from media_analysis.archive.progress import Sink, TaskProgress
 from media_analysis.db.database import Database, retried
+from media_analysis.deletion.unclaimed import list_unclaimed, lock_tree
 from media_analysis.errors import UploadLeaseLost
 from media_analysis.failpoints import failpoint
 from media_analysis.files import ledger
@@ -32,10 +33,9 @@ from media_analysis.imports.tree import statements
 from media_analysis.imports.tree.candidates import Candidate
 from media_analysis.imports.tree.copying import Copier, pour
 from media_analysis.imports.tree.statements import Destination
-from media_analysis.integrity.verify import list_unclaimed, lock_tree
 from media_analysis.storage.category import Category
 from media_analysis.storage.keys import archive_key
-from media_analysis.storage.sources import SourceFile
+from media_analysis.storage.sources import SourceFile, digest_of
 from media_analysis.storage.store import ObjectStore, ObjectWriter
 from media_analysis.storage.walk import look
 
@@ -297,4 +297,4 @@ class ArchiveImporter:
 
 def _digest(old: OldArchive) -> bytes:
     with SourceFile(old.ground.root, old.found.entry) as source:
-        return source.digest()
+        return digest_of(source)

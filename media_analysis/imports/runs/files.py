@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.db.database import Database, retried
+from media_analysis.deletion.unclaimed import list_unclaimed, lock_tree
 from media_analysis.failpoints import failpoint
 from media_analysis.imports.runs.finding import FoundRun, Ground
 from media_analysis.imports.runs.naming import category_of
@@ -19,7 +20,6 @@ from media_analysis.imports.tree import statements
 from media_analysis.imports.tree.candidates import Candidate, Naming, Skip, count_bytes
 from media_analysis.imports.tree.copying import Copier, ImportedBatch
 from media_analysis.imports.tree.statements import AddedFiles, Destination
-from media_analysis.integrity.verify import list_unclaimed, lock_tree
 from media_analysis.storage.category import Category
 from media_analysis.storage.entries import Entry
 from media_analysis.storage.walk import look, walk_in_batches

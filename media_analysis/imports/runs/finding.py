@@ -9,7 +9,9 @@ from typing import Final
 from media_analysis.errors import InvalidRequest
 from media_analysis.imports.runs.naming import ArchiveName, RunName
 from media_analysis.storage.entries import Entry, EntryKind
-from media_analysis.storage.places import ARCHIVES, Places
+from media_analysis.storage.places import ARCHIVES
+from media_analysis.storage.store import ObjectStore
+from media_analysis.storage.tree import places_of, roots_of
 from media_analysis.storage.walk import OWN_NAMES, describe
 
 _YEAR_DIGITS: Final = 4
@@ -29,8 +31,8 @@ class Ground:
     """In place: the directory's path below the store, with a slash behind it."""
 
     @classmethod
-    def of(cls, directory: Path, places: Places | None) -> "Ground":
-        """Look where a directory lies; `places` is where the store does, if that is on a disk.
+    def of(cls, directory: Path, store: ObjectStore) -> "Ground":
+        """Look where a directory lies, seen from the store.
 
         Raises:
             InvalidRequest: it is none, swallows the store, or its keys would lie elsewhere.
@@ -42,13 +44,14 @@ class Ground:
             raise InvalidRequest("DIR", "no such directory") from error
         if not resolved.is_dir():
             raise InvalidRequest("DIR", "not a directory")
-        if places is None:
-            return cls(resolved, False, "")
-        if any(resolved in root.parents for root in places.roots):
+        places, roots = places_of(store), roots_of(store)
+        if any(resolved in root.parents for root in roots):
             raise InvalidRequest("DIR", "the store lies inside it")
-        root = next((root for root in places.roots if resolved == root or root in resolved.parents), None)
+        root = next((root for root in roots if resolved == root or root in resolved.parents), None)
         if root is None:
             return cls(resolved, False, "")
+        if places is None:
+            raise InvalidRequest("DIR", "it lies in the store")
         prefix = "" if resolved == root else resolved.relative_to(root).as_posix() + "/"
         if prefix.partition("/")[0] in OWN_NAMES:
             raise InvalidRequest("DIR", "it is the store's own")

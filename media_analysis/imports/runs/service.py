@@ -21,7 +21,6 @@ from media_analysis.imports.runs.terms import ImportRequest
 from media_analysis.imports.tree.candidates import allowed_name
 from media_analysis.storage.category import Category
 from media_analysis.storage.store import ObjectStore
-from media_analysis.storage.tree import places_of
 from media_analysis.storage.unlinking import errno_name
 
 Progress = Callable[[ImportReport, int], None]
@@ -53,7 +52,7 @@ class RunImportService:
 
         """
         await self.store.require_marker()
-        ground = await asyncio.to_thread(Ground.of, request.directory, places_of(self.store))
+        ground = await asyncio.to_thread(Ground.of, request.directory, self.store)
         if ground.in_place and request.rename:
             raise InvalidRequest("--rename", "what lies in the store keeps its names, which are its keys")
         report = ImportReport(ground.in_place, request.dry_run)

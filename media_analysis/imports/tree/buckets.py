@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
-from media_analysis.errors import InvalidRequest, InvalidSettings, MarkerMismatch, StoreUnavailable
+from media_analysis.errors import InvalidRequest, InvalidSettings, MarkerMismatch, ObjectMissing, StoreUnavailable
 from media_analysis.errors.operations import SourceUnavailable
 from media_analysis.files.buckets import options_of
 from media_analysis.settings import Settings
@@ -16,11 +16,13 @@ from media_analysis.storage.remote.address import RemoteAddress
 from media_analysis.storage.remote.bucket import Bucket
 from media_analysis.storage.remote.marker import read_marker
 from media_analysis.storage.remote.names import is_path
-from media_analysis.storage.remote.sources import RemoteSource
+from media_analysis.storage.remote.sources import RemoteSource, is_same_object
+from media_analysis.storage.remote.store import RemoteStore
 
 IMPORT_PREFIX: Final = "IMPORT_"
 """What the variables begin with that say how the bucket is reached, where it is not reached as the store's is."""
 _PAGE: Final = 1000
+_FEW: Final = 8
 
 
 @dataclass(frozen=True)
@@ -58,24 +60,43 @@ class BucketTree:
         async for _ in self.walk(1):
             return
 
-    async def require_apart(self, instance_id: UUID) -> None:
-        """Fail if it is a place of this database's store, lies in one, or has one in it: known by their markers.
+    async def find_place(self, instance_id: UUID, own: Sequence[RemoteStore]) -> RemoteAddress | None:
+        """Return the place of this database's that it is, or lies in; None where it lies apart.
+
+        It is known by the marker, and a place that is open here by an object that both have: credentials for the tree
+        alone are shown no marker around it, and a server has more names than one.
 
         Raises:
-            InvalidRequest: it does.
+            InvalidRequest: such a place lies inside it.
             SourceUnavailable: the bucket does not answer, or not to these credentials.
+            StoreUnavailable: the place does not answer.
 
         """
-        if await self._is_ours(self.address, instance_id):
-            raise InvalidRequest("DIR", "it is the store")
-        for around in self.address.ancestors:
+        for around in (self.address, *self.address.ancestors):
             if await self._is_ours(around, instance_id):
-                raise InvalidRequest("DIR", "it lies in the store")
+                return around
+        for store in own:
+            if await self._lies_in(store.bucket):
+                return store.bucket.address
         async for page in self.walk(_PAGE):
             for entry in page:
                 folder, _, name = entry.name.rpartition("/")
-                if name == MARKER_NAME and await self._is_ours(self._below(folder), instance_id):
+                if name == MARKER_NAME and await self._has_marker_of(entry, folder, instance_id, own):
                     raise InvalidRequest("DIR", f"the store lies inside it, at {self._below(folder)}")
+        return None
+
+    async def _lies_in(self, place: Bucket) -> bool:
+        if not (self.address == place.address or self.address.is_below(place.address)):
+            return False
+        prefix = self.address.prefix_below(place.address)
+        async for page in self.walk(_FEW):  # one may have gone meanwhile
+            return any([await _has(place, f"{prefix}{entry.name}", entry) for entry in page])
+        return False
+
+    async def _has_marker_of(self, entry: Entry, folder: str, instance_id: UUID, own: Sequence[RemoteStore]) -> bool:
+        address = self._below(folder)
+        inside = [store.bucket for store in own if store.bucket.address == address]
+        return await self._is_ours(address, instance_id) or any([await _has(it, MARKER_NAME, entry) for it in inside])
 
     async def _is_ours(self, address: RemoteAddress, instance_id: UUID) -> bool:
         place = Bucket(address, self.bucket.options)
@@ -107,6 +128,16 @@ async def open_tree(address: RemoteAddress, settings: Settings) -> AsyncIterator
         yield BucketTree(bucket)
     finally:
         bucket.close()
+
+
+async def _has(place: Bucket, key: str, listed: Entry) -> bool:
+    """Say whether a bucket has the very object of a listing."""
+    if listed.kind is not EntryKind.FILE:
+        return False
+    try:
+        return is_same_object(await place.head(key), listed)
+    except ObjectMissing:
+        return False
 
 
 def _is_folder(name: str) -> bool:

@@ -15,13 +15,13 @@ from media_analysis.media.types.known import extension_of, type_of_extension
 from media_analysis.media.types.sniff import sniff_file
 from media_analysis.storage.category import Category
 from media_analysis.storage.entries import Entry, EntryKind
-from media_analysis.storage.keys import object_key
+from media_analysis.storage.keys import is_short, object_key
+from media_analysis.storage.remote.names import is_own
+from media_analysis.storage.remote.sources import is_same_object
 from media_analysis.storage.sources import SourceFile, SourceReader
 from media_analysis.storage.walk import walk_in_batches
 
 LONGEST_FILENAME: Final = 255
-LONGEST_KEY: Final = 1024
-"""PostgreSQL indexes keys, which bounds them."""
 _RANDOM_BITS: Final = 74
 _LATEST_MILLISECONDS: Final = 2**48 - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -98,17 +98,33 @@ class Naming:
     def walk(self, at_once: int) -> AsyncIterator[Sequence[Entry]]:
         """Yield what lies in the tree."""
         if self.bucket is not None:
-            return self.bucket.walk(at_once)
+            return self._walk_bucket(self.bucket, at_once)
         return walk_in_batches(self.root, at_once, skip=self.skip)
+
+    async def _walk_bucket(self, bucket: BucketTree, at_once: int) -> AsyncIterator[Sequence[Entry]]:
+        async for page in bucket.walk(at_once):
+            if found := [entry for entry in page if not (self.in_place and self._is_none_of_it(entry.name))]:
+                yield found
+
+    def _is_none_of_it(self, name: str) -> bool:
+        return is_own(f"{self.prefix}{name}") or name.partition("/")[0] in self.skip
 
     def open(self, entry: Entry) -> SourceReader:
         """Open a file as the walk saw it."""
         return SourceFile(self.root, entry) if self.bucket is None else self.bucket.open(entry)
 
+    def is_as_walked(self, candidate: Candidate, found: Entry | None) -> bool:
+        """Say whether what stands at a candidate's key in the store is what the walk saw of it."""
+        if found is None:
+            return False
+        if self.bucket is not None:
+            return is_same_object(found, candidate.entry)
+        return replace(found, name=candidate.entry.name) == candidate.entry
+
     def judge(self, entry: Entry) -> Candidate | Skip:
         """Return what becomes of a name in the tree, if it can become anything."""
         skip = _SKIPPED.get(entry.kind)
-        if skip is None and self.in_place and not (entry.sayable and len(self.prefix + entry.name) <= LONGEST_KEY):
+        if skip is None and self.in_place and not (entry.sayable and is_short(self.prefix + entry.name)):
             skip = Skip.UNNAMEABLE
         return self.name(entry, attempt=0) if skip is None else skip
 

@@ -178,6 +178,7 @@ async def _write(naming: Naming, candidate: Candidate, writer: ObjectWriter) -> 
     except OSError:
         return Skip.UNREADABLE
     try:
+        writer.expect(candidate.entry.size_bytes)
         await pour(source, writer)
         sha256 = await writer.sync()
         return await asyncio.to_thread(candidate.read_as, sha256, source)

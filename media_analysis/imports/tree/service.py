@@ -1,33 +1,34 @@
 """Import: an existing tree becomes files of ours, where it lies or by copy, again and again if it must."""
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from media_analysis.audit import Act, Action, add_events
 from media_analysis.db.database import Database, retried
-from media_analysis.errors import InvalidRequest, QuotaReached
-from media_analysis.failpoints import failpoint
+from media_analysis.errors import InvalidRequest, MediaAnalysisError, QuotaReached
+from media_analysis.files.buckets import buckets_of
 from media_analysis.files.upload.room import RoomMaker
 from media_analysis.imports.tree import statements
+from media_analysis.imports.tree.adopting import Adopter
 from media_analysis.imports.tree.buckets import BucketTree
 from media_analysis.imports.tree.candidates import Candidate, Naming, Skip, count_bytes, portions
 from media_analysis.imports.tree.copying import Copier, ImportedBatch
-from media_analysis.imports.tree.reading import read_all, still_there
 from media_analysis.imports.tree.statements import AddedFiles, Destination
-from media_analysis.integrity.verify import list_unclaimed, lock_tree
 from media_analysis.storage.category import Category
 from media_analysis.storage.entries import EntryKind
 from media_analysis.storage.places import ARCHIVES, Places
+from media_analysis.storage.remote.names import is_own
+from media_analysis.storage.remote.store import RemoteStore
+from media_analysis.storage.replicated import ReplicatedStore
 from media_analysis.storage.store import ObjectStore
-from media_analysis.storage.tree import places_of
+from media_analysis.storage.tree import places_of, roots_of
 from media_analysis.storage.walk import OWN_NAMES
 
 IN_PLACE_BATCH: Final = 2000
@@ -120,7 +121,7 @@ class TreeImportService:
         report = TreeImportReport(naming.in_place)
         try:
             async for batch in _batches(naming, report):
-                importing = self._import_in_place if naming.in_place else self._copy
+                importing = self._adopt if naming.in_place else self._copy
                 report.add(await importing(naming, destination, batch, read=request.read), of=len(batch))
                 if progress is not None:
                     progress(report, measure)
@@ -133,11 +134,31 @@ class TreeImportService:
         """Decide how the tree is imported, and refuse what would swallow the store or itself."""
         if isinstance(request.directory, Path):
             return self._naming_in(request.directory, request)
-        if request.in_place:
+        return await self._naming_in_bucket(request.directory, request)
+
+    async def _naming_in_bucket(self, tree: BucketTree, request: TreeImportRequest) -> Naming:
+        named = partial(Naming, Path(str(tree.address)), request.category, job_id=request.job_id, bucket=tree)
+        place = await tree.find_place(self.store.instance_id, await self._own_buckets())
+        if place is None and request.in_place:
             raise InvalidRequest("DIR", _NOT_IN_PLACE)
-        await request.directory.require_apart(self.store.instance_id)
-        name = Path(str(request.directory.address))
-        return Naming(name, request.category, False, job_id=request.job_id, bucket=request.directory)
+        if place is None:
+            return named(in_place=False)
+        prefix = tree.address.prefix_below(place)
+        if is_own(f"{prefix}a"):
+            raise InvalidRequest("DIR", "it is the store's own")
+        # Where replicas are, archives alone, or what a move fills or has left, nothing becomes a file by lying there.
+        if request.in_place is False or self.store.where(f"{prefix}a") != place.where(f"{prefix}a"):
+            raise InvalidRequest("DIR", "it lies in the store" if prefix else "it is the store")
+        apart = not prefix and self.store.where(f"{ARCHIVES}/a") != place.where(f"{ARCHIVES}/a")
+        return named(in_place=True, prefix=prefix, skip=frozenset({ARCHIVES}) if apart else frozenset())
+
+    async def _own_buckets(self) -> Sequence[RemoteStore]:
+        if not isinstance(self.store, ReplicatedStore):
+            return buckets_of(self.store)
+        own = list(buckets_of(self.store.primary))
+        with suppress(MediaAnalysisError):  # replicas that are away have a marker still
+            own += buckets_of(await self.store.replica.require())
+        return own
 
     def _naming_in(self, directory: Path, request: TreeImportRequest) -> Naming:
         try:
@@ -146,19 +167,19 @@ class TreeImportService:
             raise InvalidRequest("DIR", "no such directory") from error
         if not directory.is_dir():
             raise InvalidRequest("DIR", "not a directory")
-        places = places_of(self.store)
-        roots = () if places is None else places.roots
+        places, roots = places_of(self.store), roots_of(self.store)
         if any(directory in root.parents for root in roots):
             raise InvalidRequest("DIR", "the store lies inside it")
         root = next((root for root in roots if directory == root or root in directory.parents), None)
-        in_place = root is not None if request.in_place is None else request.in_place
-        if in_place != (root is not None):
-            raise InvalidRequest("DIR", _NOT_IN_PLACE if in_place else "it lies in the store")
-        if places is None or root is None:
-            return Naming(directory, request.category, in_place, "", request.job_id, frozenset())
+        if root is None:
+            if request.in_place:
+                raise InvalidRequest("DIR", _NOT_IN_PLACE)
+            return Naming(directory, request.category, False, "", request.job_id, frozenset())
+        if places is None or request.in_place is False:  # in place where keys would lie elsewhere it cannot be
+            raise InvalidRequest("DIR", "it lies in the store")
         prefix = _prefix(directory, root, places)
         skip = frozenset() if prefix else OWN_NAMES | _foreign(places)
-        return Naming(directory, request.category, in_place, prefix, request.job_id, skip)
+        return Naming(directory, request.category, True, prefix, request.job_id, skip)
 
     async def _measure(self, naming: Naming) -> Measure:
         names = size_bytes = 0
@@ -183,44 +204,18 @@ class TreeImportService:
     async def _select_new(self, naming: Naming, batch: Sequence[Candidate]) -> Sequence[Candidate]:
         if not naming.in_place:
             return (await self.copier.select(naming, batch, take_over=False))[0]
-        async with self.db.read_only() as session:
-            unclaimed = set(await list_unclaimed(session, [candidate.key for candidate in batch]))
-        return [candidate for candidate in batch if candidate.key in unclaimed]
+        return await self._adopter.select(batch)
 
-    @retried
-    async def _import_in_place(
+    @property
+    def _adopter(self) -> Adopter:
+        return Adopter(self.db, self.store)
+
+    async def _adopt(
         self, naming: Naming, destination: Destination, batch: Sequence[Candidate], *, read: bool
     ) -> ImportedBatch:
-        new = await self._select_new(naming, batch)
-        outcomes = await read_all(naming.root, new) if read else new
-        readable = [outcome for outcome in outcomes if isinstance(outcome, Candidate)]
-        skipped = [outcome for outcome in outcomes if isinstance(outcome, Skip)]
-        async with self.db.transaction() as session:
-            # Under this lock nobody sets the objects aside. What no row named when it was looked up after the walk,
-            # no deletion can be removing: a row would have come before the name (design law 3).
-            await lock_tree(session)
-            await self.store.require_marker()  # a move may have closed the store meanwhile
-            unclaimed = set(await list_unclaimed(session, [candidate.key for candidate in readable]))
-            free = [candidate for candidate in readable if candidate.key in unclaimed]
-            still = await asyncio.to_thread(still_there, naming.root, free)
-            fresh = await self._with_new_ids(session, naming, still)
-            stored = await statements.add_stored(session, destination, fresh)
-            await statements.count_stored(session, destination, stored)
-            failpoint("import_in_place.storing")
-        failpoint("import_in_place.stored")
-        return ImportedBatch(stored, [*skipped, *[Skip.CHANGED] * (len(free) - len(still))])
-
-    async def _with_new_ids(
-        self, session: AsyncSession, naming: Naming, candidates: Sequence[Candidate]
-    ) -> Sequence[Candidate]:
-        """Give another id to what has the one of a deleted file: it was put back where it lay."""
-        fresh: list[Candidate] = []
-        asked = list(candidates)
-        while asked:
-            states = await statements.get_states(session, [candidate.id for candidate in asked])
-            fresh += [candidate for candidate in asked if candidate.id not in states]
-            asked = [naming.again(candidate) for candidate in asked if candidate.id in states]
-        return fresh
+        adopted = await self._adopter.adopt(naming, destination, batch, read=read)
+        await _require_bucket(naming, adopted)
+        return adopted
 
     async def _copy(
         self, naming: Naming, destination: Destination, batch: Sequence[Candidate], *, read: bool
@@ -230,8 +225,7 @@ class TreeImportService:
         copied = ImportedBatch(AddedFiles(), skipped)
         for portion in portions(new):
             copied = copied.plus(await self.copier.copy(naming, destination, portion))
-        if naming.bucket is not None and Skip.UNREADABLE in copied.skipped:
-            await naming.bucket.require_answer()
+        await _require_bucket(naming, copied)
         return copied
 
     @retried
@@ -282,3 +276,9 @@ def _prefix(directory: Path, root: Path, places: Places) -> str:
 def _foreign(places: Places) -> frozenset[str]:
     """Name what lies in the store's root by mistake: archives that have a root of their own."""
     return frozenset() if places.archives is None else frozenset({ARCHIVES})
+
+
+async def _require_bucket(naming: Naming, batch: ImportedBatch) -> None:
+    """Fail if what could not be read of a batch are not single objects, but their bucket."""
+    if naming.bucket is not None and Skip.UNREADABLE in batch.skipped:
+        await naming.bucket.require_answer()

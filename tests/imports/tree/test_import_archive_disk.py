@@ -1,12 +1,18 @@
 """Imports where archives have a disk of their own: in place only where the keys of a tree mean where it lies."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from media_analysis.errors import InvalidRequest
+from media_analysis.imports.tree.service import TreeImportRequest, TreeImportService
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
+from media_analysis.storage.disk import DiskStore
+from media_analysis.storage.marker import Purpose, adopt_store
+from media_analysis.storage.paired import PairedStore
+from media_analysis.storage.places import Places
 from tests.disks import disk_of
 from tests.files.conftest import objects
 from tests.imports.tree.conftest import Importing, rows, write
@@ -83,3 +89,23 @@ async def test_what_holds_the_archive_disk_or_is_its_own_is_refused(
         await importing(disk_path / ".quarantine")
     with pytest.raises(InvalidRequest, match="it lies in the store"):
         await importing(disk_path / ".quarantine", in_place=False)
+
+
+async def test_a_tree_in_a_store_whose_archives_lie_in_another_one_is_refused(
+    service: TreeImportService, runtime: Runtime, tmp_path: Path
+) -> None:
+    disk = disk_of(runtime.store)
+    adopt_store(tmp_path / "apart", disk.instance_id, fresh_database=True)
+    apart = DiskStore(Places(tmp_path / "apart"), disk.instance_id, Purpose.ARCHIVES)
+    paired = replace(service, store=PairedStore(disk, apart))
+    left = write(disk.root / "frames" / "a.jpg")
+
+    for directory in (disk.root, disk.root / "frames", disk.root.parent):
+        for in_place in (None, True, False):
+            asked = TreeImportRequest(
+                directory=directory, category=Category.FRAMES, owner="admin", actor="test", in_place=in_place
+            )
+            with pytest.raises(InvalidRequest, match="the store"):
+                await paired.run(asked)
+    left.unlink()
+    apart.close()

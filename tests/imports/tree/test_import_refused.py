@@ -2,16 +2,20 @@
 
 import os
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from uuid_utils.compat import uuid7
 
+from media_analysis.db import locks
+from media_analysis.deletion.unclaimed import TREE, lock_tree
 from media_analysis.errors import DiskReserveReached, InvalidRequest, JobNotFound, OwnerQuotaReached, QuotaReached
+from media_analysis.errors.operations import LockBusy
 from media_analysis.imports.tree import copying
 from media_analysis.imports.tree.service import TreeImportRequest, TreeImportService
-from media_analysis.integrity.verify import lock_tree
+from media_analysis.integrity.verify import VerifyRequest, VerifyService
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
 from media_analysis.storage.sources import SourceFile
@@ -116,11 +120,28 @@ async def test_a_file_that_vanishes_before_it_is_imported_in_place_gets_no_row(
         vanishing.unlink()
         await lock_tree(session)
 
-    monkeypatch.setattr("media_analysis.imports.tree.service.lock_tree", locked)
+    monkeypatch.setattr("media_analysis.imports.tree.adopting.lock_tree", locked)
     report = await importing(disk_of(runtime.store).root / "clips", category=Category.CLIPS)
 
     assert (report.files, report.skipped) == (0, {"changed": 1})
     assert await rows(database) == []
+
+
+async def test_who_waits_too_long_for_another_process_hears_what_it_is_at_and_goes_on_when_told_again(
+    importing: Importing, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = disk_of(runtime.store).root
+    write(root / "clips" / "a.bin")
+    monkeypatch.setattr(locks, "WAIT_SECONDS", 0.2)
+    asked = VerifyRequest(actor="test", quarantine=True, grace=timedelta(days=-1))
+    verifying = VerifyService(runtime.db, runtime.store).run(asked)
+
+    async with locks.locked(runtime.db, TREE):
+        for waiting in (importing(root / "clips", category=Category.CLIPS), verifying):
+            with pytest.raises(LockBusy, match=r"another process imports .*, or sets some aside .* say it again"):
+                await waiting
+
+    assert (await importing(root / "clips", category=Category.CLIPS)).files == 1
 
 
 async def test_a_tree_beyond_the_quota_of_its_owner_is_refused_and_others_do_not_count(
