@@ -54,7 +54,7 @@ COMMANDS: Final = tuple(
         ("archive", "archive:app", "Pack runs, prove archives, bring runs back"),
         ("store", "store:app", "Move the store to another disk or bucket"),
         ("verify", "verify:verify", "Hold store and database against each other"),
-        ("replica", "replica:app", "Show second copies, mend them"),
+        ("replica", "replica:app", "Show replicas, second copies of what is stored, and mend them"),
         ("import", "import_:import_", "Import an existing tree of files"),
         ("import-runs", "import_runs:import_runs", "Import old runs and their archives"),
         ("records", "records:app", "Show how long records are kept, end them"),
@@ -100,7 +100,7 @@ def main() -> None:
     except CommandRefused as error:
         sentence, code = str(error), error.exit_code
     except MediaAnalysisError as error:
-        sentence, code = str(error), 1
+        sentence, code = "; ".join([str(error), *getattr(error, "__notes__", ())]), 1
     except TyperException as error:
         sentence, code = _usage(error), error.exit_code
     except typer.Abort:

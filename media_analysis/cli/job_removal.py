@@ -52,7 +52,7 @@ def _tell(told: JobRemoval, *, dry_run: bool) -> None:
         say(obstacle)
     if (left := told.remaining) is None or left.files:
         what = "some objects" if left is None else f"{left.files} objects, {round_size(left.size_bytes)},"
-        say(f"{what} are still on the disk; a running service, or the next sweep, removes them")
+        say(f"{what} are still in the store; a running service, or the next sweep, removes them")
 
 
 def _stopped(told: JobRemoval, *, dry_run: bool) -> str:

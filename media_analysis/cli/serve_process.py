@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
+import shutil
 import signal
 import socket
 import sys
@@ -45,6 +47,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         # Who ends all of a service's processes at once tells the first one, and that tells the others.
         signal.signal(number, signal.SIG_IGN)
+    first = os.getppid()
     listening, link = (socket.socket(fileno=int(number)) for number in sys.argv[1:])
     order: ServingOrder = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the process that started this one
     follow(order.settings.logging)
@@ -57,6 +60,9 @@ def main() -> None:
             sys.exit(1)
         except asyncio.CancelledError:
             sys.exit(1)
+        finally:
+            if os.getppid() != first:  # it was killed, and nobody else is left to do this
+                shutil.rmtree(order.metrics, ignore_errors=True)
 
 
 async def _serve(order: ServingOrder, listening: socket.socket, link: socket.socket) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from PIL import Image, ImageStat
 
-from media_analysis.errors.media import InstantPastEnd
+from media_analysis.errors.media import InstantPastEnd, NoPictures
 from media_analysis.media.films.decoder import Decoded
 from media_analysis.media.films.matroska import UNCROPPED, Crop, crop_of
 from media_analysis.media.films.opening import demuxer_of, open_media
@@ -50,6 +50,8 @@ def picture_at(path: Path, seconds: float, limits: Limits, *, exact: bool = True
 def representative_picture(path: Path, limits: Limits, *, width: int | None = None) -> Picture:
     """Return a picture that stands for a file: of a film one that is not black if others are near, else the first.
 
+    That of a sound is its cover.
+
     Raises:
         UnsupportedMedia, CorruptMedia, NoPictures, MediaLimitPassed: as `sample_frames` says.
 
@@ -58,7 +60,12 @@ def representative_picture(path: Path, limits: Limits, *, width: int | None = No
         return _still(path, limits, 0, width)
     seeker = Seeker(path=path, limits=limits)
     rasters = map(partial(_frame_raster, path, limits), seeker.keys_at(SHARES))
-    raster = _first_that_shows(rasters) or _frame_raster(path, limits, seeker.first())
+    try:
+        raster = _first_that_shows(rasters) or _frame_raster(path, limits, seeker.first())
+    except NoPictures:
+        if (cover := seeker.cover()) is None:
+            raise
+        raster = FrameRaster(decoded=cover, darkroom=Darkroom(), crop=UNCROPPED)
     return _picture(raster, 0.0)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
@@ -103,7 +103,11 @@ async def activate(session: AsyncSession, policy: Policy, *, actor: str) -> None
 
     The event names the categories that have files dated by an earlier policy, until somebody re-dates them.
     """
-    undated = await _undated_by(session, policy)
+    await _activate(session, policy, await get_policy(session), actor=actor)
+
+
+async def _activate(session: AsyncSession, policy: Policy, before: Policy | None, *, actor: str) -> None:
+    undated = [] if before is None else await _undated_by(session, policy, before)
     await _replace(session, policy)
     details: dict[str, Any] = {"policy_version": policy.version, "policy": policy.document(), _UNDATED: undated}
     await add_events(session, [Act(actor=actor, action=Action.POLICY_ACTIVATED, details=details)])
@@ -125,10 +129,7 @@ async def list_undated(session: AsyncSession) -> Sequence[Category]:
     return [category for category in Category if category.value in named]
 
 
-async def _undated_by(session: AsyncSession, policy: Policy) -> Sequence[str]:
-    before = await get_policy(session)
-    if before is None:
-        return []
+async def _undated_by(session: AsyncSession, policy: Policy, before: Policy) -> Sequence[str]:
     undated = await list_undated(session)
     moved = [category for category in Category if dates_differ(before.of(category), policy.of(category))]
     return [category.value for category in Category if category in {*undated, *moved}]
@@ -169,20 +170,27 @@ async def _replace(session: AsyncSession, policy: Policy) -> None:
     await session.execute(statement.on_conflict_do_update(index_elements=["category"], set_=columns), rows)
 
 
-async def adopt_configured(session: AsyncSession, configured: Policy) -> Policy:
-    """Return the policy in force, after activating the configured one if the configuration is a new one.
+class Adopted(NamedTuple):
+    """The policies in force before and after a configuration was adopted."""
+
+    before: Policy | None
+    after: Policy
+
+
+async def adopt_configured(session: AsyncSession, configured: Policy) -> Adopted:
+    """Activate the configured policy if the configuration is a new one, and return what was and is in force.
 
     A policy that was applied since stays in force as long as the configuration is the one it was applied over.
     """
     instance = (await session.scalars(select(Instance).with_for_update())).one()
-    active = await get_policy(session)
-    if active is not None and instance.settings_version == configured.version:
-        return active
+    before = await get_policy(session)
+    if before is not None and instance.settings_version == configured.version:
+        return Adopted(before, before)
     instance.settings_version = configured.version
-    if active is None or active.version != configured.version:
-        await activate(session, configured, actor="configuration")
+    if before is None or before.version != configured.version:
+        await _activate(session, configured, before, actor="configuration")
     await session.flush()
-    return configured
+    return Adopted(before, configured)
 
 
 def _span(seconds: float | None) -> timedelta | None:

@@ -29,6 +29,8 @@ class ClaimedBatch:
     claims: Sequence[Claim]
     trashed: Sequence[DueFile]
     last: DuePosition
+    is_full: bool
+    """Whether as many were due as were asked for: there may be more."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class Claimer:
             claims = await take(session, category, decided, order, self.deleter.strategy)
             failpoint("delete.claiming")
         failpoint("delete.claimed")
-        return ClaimedBatch(claims, [file for files in decided.trashed.values() for file in files], due[-1].position)
+        trashed = [file for files in decided.trashed.values() for file in files]
+        return ClaimedBatch(claims, trashed, due[-1].position, is_full=len(due) == limit)
 
 
 async def take(

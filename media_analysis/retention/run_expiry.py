@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Interval, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from media_analysis.archive.expiry import ArchiveExpiry, Ended
@@ -15,7 +15,15 @@ from media_analysis.deletion.strategy import Strategy
 from media_analysis.deletion.tombstones import Order
 from media_analysis.failpoints import failpoint
 from media_analysis.jobs.closing import Summary, close_jobs, purge_jobs
-from media_analysis.jobs.result_deletion import COUNT_DUE, DELETE_DUE, DELETE_HIDDEN, ENDED, HELD
+from media_analysis.jobs.result_deletion import (
+    COUNT_DUE,
+    DELETE_DUE,
+    DELETE_HIDDEN,
+    DUE_RESULTS,
+    ENDED,
+    HELD,
+    HIDDEN_RESULTS,
+)
 from media_analysis.policy.decision import CategoryRules
 from media_analysis.states import RetentionRule
 from media_analysis.storage.category import Category
@@ -54,11 +62,17 @@ _STILL_EMPTY: Final = text(f"""
 """)  # noqa: S608 - constants
 
 _NO_FILES: Final = "NOT EXISTS (SELECT FROM media_files AS file WHERE file.job_id = job.id)"
-_LOCK_TRASH: Final = text(f"""
+_TRASH: Final = f"""
     SELECT job.id FROM analysis_jobs AS job
     WHERE job.restorable_until <= :now AND job.category = CAST(:category AS category) AND {_NO_FILES}
-    ORDER BY job.restorable_until LIMIT :limit FOR UPDATE OF job SKIP LOCKED
-""")  # noqa: S608 - constants
+    ORDER BY job.restorable_until LIMIT :limit
+"""  # noqa: S608 - constants
+_LOCK_TRASH: Final = text(f"{_TRASH} FOR UPDATE OF job SKIP LOCKED")
+_PARTS: Final = (DUE_RESULTS, HIDDEN_RESULTS, *_OVER_JOBS.values(), _TRASH)
+FIND_OVER: Final = text(
+    "SELECT " + " OR ".join(f"(SELECT id FROM ({part}) AS part) IS NOT NULL" for part in _PARTS)  # noqa: S608 - constants
+).bindparams(bindparam("grace", type_=Interval), limit=1)
+"""Whether anything of a category is over; scalars, for in EXISTS the planner forgets in which order to look."""
 
 
 class EndedRecords(NamedTuple):
@@ -98,6 +112,8 @@ class RunExpiry:
             DatabaseUnavailable: it broke off between two batches.
 
         """
+        if not await self._is_any_over(category, rules, now=order.now):
+            return EndedRecords()
         results = await self._delete_due(category, order.now) + await self._delete_hidden(category, order.now)
         jobs = await self._close_over(RetentionRule.EXPLICIT_EXPIRY, category, order, order.now)
         if rules.lifetime is not None:
@@ -131,6 +147,13 @@ class RunExpiry:
         if category is Category.ARCHIVES:
             jobs += await self._archives.count_over(session, now=now)
         return EndedRecords(results, jobs)
+
+    async def _is_any_over(self, category: Category, rules: CategoryRules, *, now: datetime) -> bool:
+        """Look before anything is locked: mostly nothing is over."""
+        ended = None if rules.lifetime is None else now - rules.lifetime
+        asked = {**_first(category, now), "grace": self._grace(category), "ended": ended}
+        async with self.db.read_only() as session:
+            return bool((await session.execute(FIND_OVER, asked)).scalar_one())
 
     async def _delete_due(self, category: Category, now: datetime) -> int:
         deleted, asked = 0, {**_first(category, now), "grace": self._grace(category), "limit": self.batch_size}

@@ -48,7 +48,7 @@ class SweepService:
         """Sweep once and return what happened.
 
         Raises:
-            SlotTaken: another replica answers this tick of the schedule.
+            SlotTaken: another process answers this tick of the schedule.
             MarkerMismatch, DatabaseUnavailable: it could not begin, or broke off; the outbox has what was claimed.
 
         """
@@ -164,15 +164,25 @@ class SweepService:
         run.report.jobs += gone.jobs
 
     async def _drain(self, category: Category, run: SweepProgress) -> None:
+        """Take one batch alone, and if it was a whole one, the rest with the other workers: mostly nothing is due."""
         cursor = _Cursor()
+        first = await self._claim(category, run, None) if run.may_go_on() else None
+        if first is None:
+            return
+        cursor.advance(first.last)
         try:
             async with asyncio.TaskGroup() as workers:
-                for _ in range(self.options.workers):
+                workers.create_task(self._work(category, run, cursor, first))
+                for _ in range(self.options.workers - 1 if first.is_full else 0):
                     workers.create_task(self._work(category, run, cursor))
         except* MediaAnalysisError as errors:
             raise _first(errors) from errors
 
-    async def _work(self, category: Category, run: SweepProgress, cursor: "_Cursor") -> None:
+    async def _work(
+        self, category: Category, run: SweepProgress, cursor: "_Cursor", first: ClaimedBatch | None = None
+    ) -> None:
+        if first is not None:
+            await self._purge(category, run, first)
         while run.may_go_on():
             after = cursor.position
             batch = await self._claim(category, run, after)
@@ -182,9 +192,12 @@ class SweepService:
                 cursor.rewind()
                 continue
             cursor.advance(batch.last)
-            run.count_trashed(category, batch.trashed)
-            for claim in batch.claims:
-                run.count(await self.deleter.purge(claim))
+            await self._purge(category, run, batch)
+
+    async def _purge(self, category: Category, run: SweepProgress, batch: ClaimedBatch) -> None:
+        run.count_trashed(category, batch.trashed)
+        for claim in batch.claims:
+            run.count(await self.deleter.purge(claim))
 
     async def _claim(self, category: Category, run: SweepProgress, after: DuePosition | None) -> ClaimedBatch | None:
         return await Claimer(self.db, self.deleter).claim(

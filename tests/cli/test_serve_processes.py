@@ -32,7 +32,9 @@ CLIENTS = 24
 def service(first_life: FirstLife, tmp_path: Path) -> Iterator[tuple[Serving, Path]]:
     with (
         home_of_a_service(first_life.data_dir) as data_dir,
-        serving("--processes", "2", "--data-dir", data_dir, printed=tmp_path / "printed") as service,
+        serving(
+            *("--processes", "2", "--data-dir", data_dir), printed=tmp_path / "printed", TMPDIR=str(tmp_path)
+        ) as service,
     ):
         service.url()
         yield service, data_dir
@@ -82,13 +84,17 @@ def test_both_answer_one_that_is_killed_is_followed_by_another_and_all_end_with_
 
 
 @pytest.mark.crash
-def test_they_end_when_the_first_is_killed(service: tuple[Serving, Path]) -> None:
+def test_they_end_when_the_first_is_killed_and_leave_nothing_of_what_they_shared(
+    service: tuple[Serving, Path], tmp_path: Path
+) -> None:
     served, _ = service
-    others = answering(served)
+    others, shared = answering(served), list(tmp_path.glob("media-analysis-*"))
 
     served.end(signal.SIGKILL)
 
     wait_until(lambda: not any(map(lives, others)))
+    assert len(shared) == 1
+    assert not shared[0].exists()
 
 
 async def test_all_ends_with_an_error_where_a_process_does_not_start(

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from media_analysis.errors.media import InstantPastEnd
+from media_analysis.errors.media import InstantPastEnd, NoPictures
 from media_analysis.media.films.decoding import Film
 from media_analysis.media.films.seeking import Seeker
 from media_analysis.media.frames import sample_frames
 from media_analysis.media.options import Limits, PictureOptions, SamplingOptions
 from media_analysis.media.single_pictures import picture_at, representative_picture
 from tests.media import clips, images, reordered
+from tests.media.pictures import read_number
 
 LIMITS = Limits()
 SMALL = PictureOptions(max_width=96)
@@ -81,6 +82,24 @@ def test_the_last_picture_stays_until_the_end_and_no_longer(path: Path, end_seco
 
     assert last.instant_seconds == max(0, end_seconds - 0.04)
     assert past.value.end_seconds == end_seconds
+
+
+@pytest.mark.parametrize("of", [clips.audio_with_cover, lambda: CASES / "cover.mka"], ids=["mp3", "mka"])
+def test_the_cover_stands_for_a_sound(of: Callable[[], Path]) -> None:
+    cover = representative_picture(of(), LIMITS)
+
+    assert (cover.instant_seconds, cover.size) == (0, (64, 64))
+
+
+def test_a_cover_is_shown_as_it_was_drawn_and_one_that_cannot_be_decoded_is_none(tmp_path: Path) -> None:
+    before, mark, drawn = clips.audio_with_cover().read_bytes().partition(b"\xff\xd8\xff")
+    length = drawn.index(b"\xff\xd9")
+    broken = tmp_path / "broken.mp3"
+    broken.write_bytes(before + mark + bytes(length) + drawn[length:])
+
+    assert read_number(representative_picture(clips.audio_with_cover(), LIMITS).image()) == 7
+    with pytest.raises(NoPictures):
+        representative_picture(broken, LIMITS)
 
 
 def test_a_large_jpeg_is_decoded_no_larger_than_it_is_wanted() -> None:

@@ -76,7 +76,7 @@ def plant(runtime: Runtime, database: str, settings: Settings) -> Plant:
 
 @pytest.fixture
 def elsewhere(settings: Settings, database: str, runtime: Runtime) -> Iterator[Elsewhere]:
-    """Another replica, in a thread of its own."""
+    """Another process, in a thread of its own."""
     with living_elsewhere(settings, database) as replica:
         yield replica
 

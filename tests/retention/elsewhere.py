@@ -1,4 +1,4 @@
-"""Another replica in a thread of its own, so that it moves while this one stands still at a failpoint."""
+"""Another process in a thread of its own, so that it moves while this one stands still at a failpoint."""
 
 import asyncio
 import time

@@ -42,7 +42,7 @@ async def put(runtime: Runtime, policy: Policy) -> None:
 
 async def adopt(runtime: Runtime, policy: Policy) -> Policy:
     async with runtime.db.transaction() as session:
-        return await adopt_configured(session, policy)
+        return (await adopt_configured(session, policy)).after
 
 
 async def undated(runtime: Runtime) -> list[Category]:

@@ -96,10 +96,16 @@ async def test_a_run_stays_as_long_as_one_of_its_files(runtime: Runtime, ended: 
     (frame,) = await fetch(database, "SELECT id FROM media_files WHERE job_id = $1", ended.id)
     await runtime.retention.holds.hold_file(frame["id"], HoldRequest(actor="alice", reason="a dispute"), owner="alice")
 
-    report = await sweep(runtime, now=await instant(runtime, 2 * HOUR))
+    later = await instant(runtime, 2 * HOUR)
+
+    report = await sweep(runtime, now=later)
+    is_kept = not await is_deleted(database, ended.id)
+    await runtime.retention.holds.release_file(frame["id"], owner="alice", actor="alice")
+    released = await sweep(runtime, now=later)
 
     assert (report.files, report.results, report.jobs) == (0, 1, 0)
-    assert not await is_deleted(database, ended.id)
+    assert is_kept
+    assert (released.files, released.results, released.jobs) == (1, 0, 1)
 
 
 async def test_a_run_stays_as_long_as_one_of_its_results(runtime: Runtime, ended: AnalysisJob, database: str) -> None:
@@ -130,17 +136,19 @@ class TestWhereOutputsEnd:
     def environment(self, environment: dict[str, str]) -> dict[str, str]:
         return environment | {"STORAGE_RETENTION_OUTPUTS": "86400"}
 
+    @pytest.mark.parametrize("left", [1, 0])
     async def test_a_run_without_an_end_goes_with_the_lifetime_of_its_category(
-        self, runtime: Runtime, store_file: StoreFile, database: str
+        self, runtime: Runtime, store_file: StoreFile, database: str, left: int
     ) -> None:
         job = await run_job(runtime, store_file, lifetime=None, frames=0)
         (result,) = await results_of(database, job)
+        await execute(database, f"DELETE FROM analysis_results WHERE {left} = 0")
 
         before = await sweep(runtime, now=result["expires_at"] - HOUR)
         after = await sweep(runtime, now=result["expires_at"] + HOUR)
 
         assert (before.results, before.jobs) == (0, 0)
-        assert (after.results, after.jobs) == (1, 1)
+        assert (after.results, after.jobs) == (left, 1)
         (event,) = await fetch(database, "SELECT * FROM audit_events WHERE job_id = $1 AND action = 'deleted'", job.id)
         assert event["rule"] == "category_lifetime"
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from media_analysis.jobs.result_deletion import DELETE_DUE
-from media_analysis.retention.run_expiry import LOCK_OVER
+from media_analysis.retention.run_expiry import FIND_OVER, LOCK_OVER
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.states import RetentionRule
@@ -63,6 +63,16 @@ async def test_runs_that_are_over_are_found_without_reading_the_others(
 
     assert index in plan.indexes
     assert plan.rows_read <= 3 * 50
+
+
+async def test_that_nothing_is_over_is_known_without_reading_what_is_not(runtime: Runtime) -> None:
+    asked = await _asked(runtime)
+    now = await runtime.db.now() - timedelta(days=9)
+    instants = {"now": now, "ended": now - timedelta(days=1), "grace": timedelta()}
+
+    plan = await explain(runtime, FIND_OVER.bindparams(**asked | instants | {"limit": 1}))
+
+    assert plan.rows_read == 0
 
 
 async def _asked(runtime: Runtime) -> dict[str, object]:

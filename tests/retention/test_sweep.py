@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from media_analysis.errors import SlotTaken
 from media_analysis.retention.models import SweepStatus
@@ -55,6 +56,19 @@ async def test_the_most_overdue_go_first(runtime: Runtime, plant: Plant, databas
 
     assert report.status is SweepStatus.BUDGET_SPENT
     assert await buried(database) == set(ids[:4])
+
+
+async def test_a_sweep_that_finds_nothing_asks_little(runtime: Runtime, plant: Plant) -> None:
+    await plant(3, ends_in=FUTURE)
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    event.listen(runtime.db.engine.sync_engine, "before_cursor_execute", note)
+    await sweep(runtime, workers=8)
+
+    assert len(asked) <= 10 * len(Category)
 
 
 @pytest.mark.parametrize("budget", [{"budget_files": 3}, {"budget_bytes": 3 * len(CONTENT)}, {"budget": timedelta(0)}])

@@ -15,7 +15,7 @@ from media_analysis.storage.category import Category
 from media_analysis.web.file.lifeline import NOW_AT, draw_lifeline
 from media_analysis.web.file.waveform import outline
 from tests.api.jobs import create, finish
-from tests.conftest import Client, RunJob
+from tests.conftest import Client, RunJob, execute
 from tests.web.conftest import OWN, SignIn
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -79,7 +79,7 @@ async def test_what_lies_in_the_trash_says_who_moved_it_there_and_comes_back_by_
     assert (await visitor.get(f"/files/{file['id']}")).status_code == 200
 
 
-async def test_what_is_gone_for_good_is_told_by_its_tombstone(sign_in: SignIn, client: Client) -> None:
+async def test_what_is_gone_for_good_is_told_by_its_tombstone(sign_in: SignIn, client: Client, database: str) -> None:
     file = await client.upload()
     gone = await client.request(
         "DELETE", f"/api/v1/files/{file['id']}", by="admin", params={"strategy": "hard", "reason": "by law"}
@@ -87,8 +87,14 @@ async def test_what_is_gone_for_good_is_told_by_its_tombstone(sign_in: SignIn, c
     visitor = await sign_in("alice")
 
     page = await visitor.get(f"/files/{file['id']}")
+    await execute(database, "UPDATE tombstones SET versions_kept = true")
+    kept = await visitor.get(f"/files/{file['id']}")
+    listed = await visitor.get("/deletions")
 
     assert (gone.status_code, page.status_code) == (204, 410)
+    assert "Its bytes are gone." in page.text
+    assert "Its bucket keeps versions" in kept.text
+    assert "kept as a version" in listed.text
     assert "<b>admin</b> deleted it" in page.text
     assert "by the rule “requested”" in page.text
     assert "Why: by law" in page.text

@@ -19,7 +19,7 @@ from media_analysis.media.films.decoding import Film, Taken
 from media_analysis.media.films.opening import demuxer_of, open_media, packets_of
 from media_analysis.media.films.stamps import REORDERED
 from media_analysis.media.films.succession import packets_in_turn, successors_of
-from media_analysis.media.films.timeline import TOLERANCE, Timeline, picture_stream, read_timeline
+from media_analysis.media.films.timeline import TOLERANCE, Timeline, cover_stream, picture_stream, read_timeline
 from media_analysis.media.options import Limits
 
 INDEXED: Final = frozenset({"mov", "matroska"})
@@ -81,6 +81,17 @@ class Seeker:
     def first(self) -> Decoded:
         """Return the first picture that decodes alone, after reading all of the film."""
         return next(self._read().keyframes()).decoded
+
+    def cover(self) -> Decoded | None:
+        """Return the picture that is attached to a sound; None where there is none, or it cannot be decoded."""
+        with open_media(self.path, self.limits) as container:
+            stream = cover_stream(container)
+            if stream is None:
+                return None
+            try:
+                return _decoded_alone(Decoder(stream, self.limits), packets_of(container, stream))
+            except (_Lost, av.FFmpegError):
+                return None
 
     def _sought(self, container: InputContainer, stream: VideoStream, seconds: float, *, exact: bool) -> Taken:
         tick = stream.time_base

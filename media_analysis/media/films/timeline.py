@@ -119,6 +119,13 @@ def picture_stream(container: InputContainer, index: int | None = None) -> Video
     return next((film for film in films if film.index == index), films[0])
 
 
+def cover_stream(container: InputContainer) -> VideoStream | None:
+    """Return the first picture that is attached to a sound; None where there is none."""
+    attached = Disposition.attached_pic
+    covers = (stream for stream in container.streams.video if has_decoder(stream) and stream.disposition & attached)
+    return next(covers, None)
+
+
 def read_timeline(
     container: InputContainer,
     stream: VideoStream,

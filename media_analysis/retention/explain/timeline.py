@@ -63,7 +63,8 @@ def tell_buried(
         moments.append(gone)
     purged_at = find_purged(found)
     if purged_at is not None:
-        moments.append(Moment(at=purged_at, event="purged", details={"method": stone.method.value}))
+        kept = {"versions_kept": True} if stone.versions_kept else {}
+        moments.append(Moment(at=purged_at, event="purged", details={"method": stone.method.value, **kept}))
     return _in_order([*moments, *_told(events)])
 
 

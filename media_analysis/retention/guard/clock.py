@@ -88,10 +88,10 @@ class ClockService:
         earliest = self.monotonic()
         async with self.db.transaction() as session:
             seen_at = (await session.execute(select(Instance.clock_seen_at).with_for_update())).scalar_one()
-            now, resumed_at = (await session.execute(_READING)).one()
+            now, resumed_at, is_paused = (await session.execute(_READING)).one()
             reading = ClockReading(now, earliest, self.monotonic(), resumed_at)
             doubt = self._compare_stored(now, seen_at) or self._compare_own(reading)
-            pause = await find_clock_pause(session)
+            pause = await find_clock_pause(session) if is_paused else None
             is_new = doubt is not None and pause is None
             if doubt is not None and pause is None:
                 pause = await add_pause(session, None, PauseFinding(cause=PauseCause.CLOCK, reason=doubt), by="clock")
@@ -111,7 +111,7 @@ class ClockService:
     async def find_doubt(self, session: AsyncSession) -> str | None:
         """Return why the clock is not to be trusted by what was noted of it, None if it is; writes nothing."""
         seen_at = (await session.execute(select(Instance.clock_seen_at))).scalar_one()
-        now, _ = (await session.execute(_READING)).one()
+        now = (await session.execute(_READING)).one()[0]
         return self._compare_stored(now, seen_at)
 
     def _compare_stored(self, now: datetime, seen_at: datetime | None) -> str | None:
@@ -141,5 +141,6 @@ class ClockService:
 
 # Not now(), which stands still while the transaction waits for the row.
 _READING = text("""
-    SELECT clock_timestamp(), (SELECT max(resumed_at) FROM pauses WHERE cause = 'clock')
+    SELECT clock_timestamp(), (SELECT max(resumed_at) FROM pauses WHERE cause = 'clock'),
+        EXISTS (SELECT FROM pauses WHERE cause = 'clock' AND resumed_at IS NULL)
 """)

@@ -44,7 +44,7 @@ class MatchDeletion:
     left: int = 0
     """How many files at least are to go and were not taken: time was over, or more came than was confirmed."""
     remaining: Amount | None = NOTHING
-    """What of it is still on the disk, as of a job."""
+    """What of it is still in the store, as of a job."""
 
 
 @dataclass(slots=True)

@@ -96,7 +96,7 @@ class AlertService:
         if self.replication is None:
             return ()
         lag, after = await self.replication.status.lag(), self.replication.chosen.alert_lag.total_seconds()
-        return [*_of_replica(lag, self.replication.store.copy.away_because, late_after_seconds=after)]
+        return [*_of_replica(lag, self.replication.store.replica.away_because, late_after_seconds=after)]
 
     async def list(self) -> Sequence[Mapping[str, Any]]:
         """Return the facts of every alert that held when they were last compared, oldest first."""
@@ -180,9 +180,9 @@ def _of_replica(
     lag: ReplicaLag, away_because: str | None, *, late_after_seconds: float
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     if away_because is not None:
-        yield _alert("replica_away", "replica", f"the second copy is away, and deletions wait for it: {away_because}")
+        yield _alert("replica_away", "replica", f"the replica is away, and deletions wait for it: {away_because}")
     if lag.seconds > late_after_seconds:
-        summary = "files wait longer for their second copy than they should"
+        summary = "files wait longer for their replica than they should"
         yield _alert("replica_late", "replica", summary, files=lag.files, size_bytes=lag.size_bytes)
 
 

@@ -31,8 +31,7 @@ async def adopt_policy(session: AsyncSession, configured: Policy, *, only_the_fi
     if only_the_first and await get_policy(session) is not None:
         return
     now = (await session.execute(select(func.now()).select_from(Instance).with_for_update(of=Instance))).scalar_one()
-    before = await get_policy(session)
-    after = await adopt_configured(session, configured)
+    before, after = await adopt_configured(session, configured)
     if before is None or before.version == after.version:
         return
     for category in Category:
