@@ -53,7 +53,7 @@ def status(*, as_json: AsJson = False, data_dir: DataDir = None, config: ConfigF
     told = {
         "version": version("media-analysis"),
         "data_dir": str(settings.data_dir.resolve()),
-        "store": str(settings.sites.main),
+        **_places(settings),
         "service": describe_service(settings),
     }
     try:
@@ -69,6 +69,13 @@ def status(*, as_json: AsJson = False, data_dir: DataDir = None, config: ConfigF
         _print(told, found)
     if found.problems:
         raise typer.Exit(1)
+
+
+def _places(settings: Settings) -> dict[str, str]:
+    """Name where bytes lie; archives and replicas where that is elsewhere."""
+    sites = settings.sites
+    places = {"store": sites.main, "archives": sites.archives, "replicas": settings.replica_site}
+    return {name: str(site) for name, site in places.items() if site is not None}
 
 
 def describe_service(settings: Settings) -> str:

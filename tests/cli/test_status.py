@@ -2,6 +2,7 @@
 
 import json
 from importlib.metadata import version
+from pathlib import Path
 
 from media_analysis.runtime import Runtime
 from media_analysis.storage.category import Category
@@ -40,6 +41,15 @@ async def test_a_pause_is_a_problem_and_said(runtime: Runtime, environment: dict
     assert shown.returncode == 1
     assert "1 pauses" in shown.stdout
     assert "deletion is paused everywhere" in shown.stderr
+
+
+def test_archives_and_replicas_that_lie_elsewhere_are_named(tmp_path: Path) -> None:
+    archives, replicas = tmp_path / "archives", tmp_path / "replicas"
+    elsewhere = {"ARCHIVE_URL": archives.as_uri(), "STORAGE_REPLICA_URL": replicas.as_uri()}
+
+    told = json.loads(run("status", "--json", **AWAY | NOWHERE | elsewhere).stdout)
+
+    assert (told["archives"], told["replicas"]) == (str(archives), str(replicas))
 
 
 def test_a_database_that_is_away_is_said_beside_what_is_known() -> None:
