@@ -18,11 +18,13 @@ def tell_when_asked() -> None:
     faulthandler.register(ASKED_BY, file=2, chain=True)
 
 
-def _tell_tasks(_number: int, _frame: FrameType | None) -> None:
+def _tell_tasks(_number: int, running: FrameType | None) -> None:
     signal.signal(ASKED_BY, signal.SIG_DFL)
     for task in asyncio.all_tasks():
-        stack = "".join(traceback.format_list(list(_frames(task.get_coro()))))
-        sys.stderr.write(f"{task.get_name()}:\n{stack}")
+        # One that runs waits for nothing, and knows only its outermost frame.
+        is_running = task is asyncio.current_task()
+        frames = traceback.extract_stack(running) if is_running else list(_frames(task.get_coro()))
+        sys.stderr.write(f"{task.get_name()}:\n{''.join(traceback.format_list(frames))}")
     signal.raise_signal(ASKED_BY)
 
 
