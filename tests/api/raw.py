@@ -17,7 +17,7 @@ from media_analysis.api.connections import DEFAULT_LIMITS, ConnectionLimits
 from media_analysis.app import bind, serve
 from media_analysis.telemetry.metrics import Metrics
 
-PATIENCE = 30
+PATIENCE = 60
 CONTENT = bytes(range(256)) * 20
 HEAD = b"POST /content HTTP/1.1\r\nHost: a\r\n"
 LAST = b"GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"

@@ -13,7 +13,7 @@ from starlette.types import Message
 
 from tests.conftest import Client
 
-DEADLINE_SECONDS = 20
+DEADLINE_SECONDS = 60
 
 
 @dataclass(frozen=True)

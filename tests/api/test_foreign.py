@@ -100,7 +100,7 @@ async def test_what_is_anothers_is_waited_for_by_nobody(client: Client, database
             await connection.execute(f"SELECT FROM {table} FOR UPDATE")
         for method, path, about in routes:
             try:
-                answer = await asyncio.wait_for(client.request(method, path, **about), 5)
+                answer = await asyncio.wait_for(client.request(method, path, **about), 20)
             except TimeoutError:
                 waited.append(f"{method} {path}")
             else:

@@ -69,7 +69,7 @@ async def test_of_two_at_once_one_brings_the_file(client: Client, database: str)
         await go_on.wait()
 
     first = asyncio.create_task(use(client, link, "PUT", content=slowly()))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await fetch(database, "SELECT FROM links WHERE file_id IS NOT NULL"):  # noqa: ASYNC110 - a row
             await asyncio.sleep(0.01)
     second = await use(client, link, "PUT", content=CONTENT)
@@ -161,7 +161,7 @@ async def test_what_is_on_its_way_when_its_link_is_revoked_is_not_kept(
         await never.wait()
 
     bringing = asyncio.create_task(use(client, link, "PUT", content=endless()))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await fetch(database, "SELECT FROM links WHERE file_id IS NOT NULL"):  # noqa: ASYNC110 - a row
             await asyncio.sleep(0.01)
         await client.request("DELETE", f"/api/v1/links/{link['id']}")

@@ -13,7 +13,7 @@ from media_analysis.client.addresses import address
 
 CHUNK: Final = 16_384
 RESET: Final = struct.pack("ii", 1, 0)
-PATIENCE: Final = 30
+PATIENCE: Final = 60
 
 
 @dataclass

@@ -168,7 +168,7 @@ def test_who_does_not_answer_is_given_up_after_the_patience_one_has() -> None:
     ):
         client.session()
 
-    assert 0.1 < monotonic() - began < 5
+    assert 0.1 < monotonic() - began < 30
 
 
 class Busy(BaseHTTPRequestHandler):

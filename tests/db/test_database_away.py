@@ -17,7 +17,7 @@ from tests.db.power import Power
 Absence = Callable[[Power], AbstractAsyncContextManager[None]]
 Answer = TypeVar("Answer")
 DEADLINE_SECONDS = 1.0
-GRACE_SECONDS = 3.0
+GRACE_SECONDS = 10.0
 """Over the deadline: a frozen server's connections are given up one by one, and the machine is shared."""
 
 
@@ -161,7 +161,7 @@ async def _locked(database: str, table: str) -> AsyncIterator[Callable[[], Await
 
     async def terminate_waiting() -> int:
         waiting = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while not (found := await fetch(database, waiting)):  # noqa: ASYNC110 - rows set no Event
                 await asyncio.sleep(0.01)
         for row in found:

@@ -14,7 +14,7 @@ from media_analysis.errors import DatabaseUnavailable
 from tests.conftest import execute
 from tests.db.power import Power
 
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 60
 SHORT = DatabaseOptions(
     connect_timeout_seconds=0.5, command_timeout_seconds=0.5, statement_timeout_seconds=0.2, deadline_seconds=1
 )

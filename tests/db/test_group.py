@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from media_analysis.db.group import GroupCommit
 
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 60
 
 
 class Recorder:

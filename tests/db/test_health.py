@@ -33,7 +33,7 @@ async def server_wide(url: str, name: str, value: str) -> AsyncIterator[None]:
     """Set what only a whole server has, and take it back."""
     await execute(url, f"ALTER SYSTEM SET {name} = {value}", "SELECT pg_reload_conf()")
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while (await fetch(url, f"SHOW {name}"))[0][0] != value:
                 pass
         yield

@@ -152,7 +152,7 @@ async def test_a_server_nobody_listens_at_is_unavailable() -> None:
 
 async def _until_nobody_migrates(url: str) -> None:
     migrating = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ 'migrate'"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while await fetch(url, migrating):  # noqa: ASYNC110 - rows set no Event
             await asyncio.sleep(0.02)
 

@@ -20,7 +20,7 @@ from media_analysis.storage.keys import object_key
 from media_analysis.storage.walk import OWN_NAMES
 from tests.conftest import execute
 
-DEADLINE_SECONDS = 20
+DEADLINE_SECONDS = 60
 
 
 @dataclass

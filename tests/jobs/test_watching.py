@@ -17,7 +17,7 @@ from tests.claims import claim_job
 from tests.conftest import StoreFile, execute, fetch
 from tests.files.conftest import eventually
 
-DEADLINE_SECONDS = 20
+DEADLINE_SECONDS = 60
 LISTENERS = "application_name = 'media-analysis job_events' AND datname = current_database()"
 
 

@@ -16,7 +16,7 @@ from media_analysis.settings import Settings
 from tests.conftest import fetch
 
 Value = TypeVar("Value")
-DEADLINE_SECONDS = 20
+DEADLINE_SECONDS = 60
 _WAITING = """
     SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
 """

@@ -46,7 +46,7 @@ async def sweeps(database: str) -> list[dict[str, Any]]:
 async def ended_sweeps(database: str, count: int) -> list[dict[str, Any]]:
     """Return the sweeps as soon as so many have ended."""
     ended: list[dict[str, Any]] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(ended) < count:
             await asyncio.sleep(0.02)
             ended = [row for row in await sweeps(database) if row["status"] != "running"]
@@ -259,6 +259,6 @@ async def _until_blocked(database: str) -> None:
         WHERE waiter.datname = current_database() AND waiter.wait_event_type = 'Lock'
             AND sweeps.status = 'running' AND sweeps.started_at < clock_timestamp() - interval '0.2 s'
     """
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await fetch(database, waiting):  # noqa: ASYNC110 - rows set no Event
             await asyncio.sleep(0.02)

@@ -67,7 +67,7 @@ async def test_a_worker_can_stop_while_the_database_is_away(
         await power.switch_off()
         try:
             worker.interrupt()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await worker.ended.wait()
         finally:
             await power.switch_on()

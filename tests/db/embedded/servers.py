@@ -22,7 +22,7 @@ from media_analysis.db.embedded.cluster import Cluster
 from media_analysis.db.embedded.process import find_postmaster
 from tests.servers import short_directory
 
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 60.0
 Running = tuple[Path, EmbeddedServer]
 KEEPER = """
 import asyncio, pathlib, signal, sys

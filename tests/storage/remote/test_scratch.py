@@ -147,7 +147,7 @@ async def test_nobody_else_waits_for_a_process_that_looks_for_leftovers(bucket: 
         folder_in(tmp_path).mkdir()
         looking = os.open(folder_in(tmp_path), os.O_RDONLY)
         fcntl.flock(looking, fcntl.LOCK_EX)
-        ending = threading.Timer(5, os.close, [looking])  # had the loop stood still, it would end for this
+        ending = threading.Timer(40, os.close, [looking])  # had the loop stood still, it would end for this
         ending.start()
 
         waiting = asyncio.create_task(_copied(store, KEY))
