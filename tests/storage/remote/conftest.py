@@ -51,7 +51,7 @@ async def parts_below(requests: S3Requests, prefix: str) -> list[str]:
     return [child_text(upload, "Key") for upload in parse(answer.content).iter("Upload")]
 
 
-async def eventually(holds: Callable[[], Awaitable[bool]], *, seconds: float = 20) -> None:
+async def eventually(holds: Callable[[], Awaitable[bool]], *, seconds: float = 60) -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + seconds
     while not await holds():
