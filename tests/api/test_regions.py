@@ -79,14 +79,14 @@ async def test_all_bytes_come_and_the_connection_goes_on(downloads: Downloads) -
 
 
 async def test_whoever_takes_a_little_at_a_time_is_waited_for(downloads: Downloads) -> None:
-    limits = ConnectionLimits(write_seconds=0.5)
+    limits = ConnectionLimits(write_seconds=2)
     async with served(app_of(downloads), limits) as port:
         reader, writer = await ask(port, "/whole")
         await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), PATIENCE)
         content = b""
         while len(content) < len(CONTENT):
             content += await asyncio.wait_for(reader.read(2**18), PATIENCE)
-            await asyncio.sleep(0.015)
+            await asyncio.sleep(0.03)  # in all, longer than nothing may be taken
         writer.close()
 
     assert content == CONTENT
