@@ -96,9 +96,10 @@ def ending_with(row_id: SQLColumnExpression[UUID], digits: str, *, limit: int) -
 async def find_ids(
     session: AsyncSession, row_id: SQLColumnExpression[UUID], digits: str, *, limit: int
 ) -> Sequence[UUID]:
-    """Return at most so many ids that begin or end with some hexadecimal digits; each search stops there."""
+    """Return at most so many ids that begin or end with some hexadecimal digits, in order; each search stops there."""
     queries = (beginning_with(row_id, digits, limit=limit), ending_with(row_id, digits, limit=limit))
-    found = [found_id for query in queries for found_id in await session.scalars(query)]
+    # Sorted here: a query that asks for an order may be planned by the primary key, past all rows.
+    found = [found_id for query in queries for found_id in sorted(await session.scalars(query))]
     return list(dict.fromkeys(found))[:limit]
 
 

@@ -51,7 +51,7 @@ async def test_what_means_nothing_or_more_than_one_is_refused_with_the_candidate
     database: str, environment: dict[str, str]
 ) -> None:
     job_id = await add_job(database)
-    for twin in TWINS:
+    for twin in reversed(TWINS):
         await execute(
             database,
             "INSERT INTO analysis_jobs (id, owner, name, kind, status, progress, priority, attempts, folder_name, "
