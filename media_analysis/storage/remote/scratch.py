@@ -155,7 +155,8 @@ def _unlink_all(paths: Sequence[Path]) -> None:
 
 def folder_in(scratch: Path) -> Path:
     """Return the folder of all copies below a directory, in which others may keep what they like."""
-    return scratch / f"{FOLDER}-{os.getuid()}"
+    # Decoders run in a directory of their own.
+    return scratch.absolute() / f"{FOLDER}-{os.getuid()}"
 
 
 class OwnFolder:

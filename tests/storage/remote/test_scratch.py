@@ -159,6 +159,17 @@ async def test_nobody_else_waits_for_a_process_that_looks_for_leftovers(bucket: 
         assert await waiting == CONTENT
 
 
+async def test_a_copy_in_a_relative_directory_is_found_from_any_other(
+    bucket: RemoteAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with new_store(bucket, scratch=Path("scratch")) as store:
+        await put(store, KEY, CONTENT)
+        async with store.local_copies([(KEY, len(CONTENT))]) as (copy,):
+            monkeypatch.chdir("/")
+            assert copy.read_bytes() == CONTENT
+
+
 async def test_what_cannot_be_copied_takes_no_room(bucket: RemoteAddress, tmp_path: Path) -> None:
     async with new_store(bucket, scratch=tmp_path, scratch_bytes=1_500_000) as store:
         await put(store, KEY, CONTENT)
