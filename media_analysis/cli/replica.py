@@ -64,7 +64,7 @@ def repair(
         out.print_json(json.dumps({**vars(found), "left": _document(left, None)}))
     else:
         _print_repair(found, left)
-    if found.unknown or left is None or left.lag.files or left.lag.healing:
+    if found.unknown or left is None or left.lag.files or left.lag.healing or left.damaged_files:
         raise typer.Exit(2)
 
 
@@ -157,6 +157,8 @@ def _print(told: ReplicaStatus, away: str | None) -> None:
     say(f"lost with the primary store, if that went now: {_lost(told)}")
     if lag.healing:
         say(f"{lag.healing} primaries are being mended from replicas")
+    if (unmended := told.damaged_files - lag.healing) > 0:
+        say(f"{unmended} primaries are damaged or missing, and nothing mends them; media-analysis verify names them")
     if told.failing:
         tabulate(("key", "tried in vain"), told.failing)
 
@@ -198,6 +200,7 @@ def _document(told: ReplicaStatus | None, away: str | None) -> dict[str, Any]:
         "lag_seconds": lag.seconds,
         "oldest_at": json_instant(lag.oldest_at),
         "healing_files": lag.healing,
+        "damaged_files": told.damaged_files,
         "failing_files": lag.failing,
         "failing": [{"key": key, "reason": reason} for key, reason in told.failing],
         "is_gone_through": not told.walks,

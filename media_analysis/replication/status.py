@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import text
 
 from media_analysis.db.database import Database
+from media_analysis.files.damage import count_damaged
 
 SHOWN: Final = 20
 _LAG: Final = text("""
@@ -64,6 +65,8 @@ class ReplicaStatus:
     lag: ReplicaLag
     failing: Sequence[tuple[str, str]]
     """Keys of some that were tried in vain, and why."""
+    damaged_files: int
+    """Of which the primary store holds no whole object by now, whether a replica can mend them or not."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ class ReplicaStatusService:
             place = (await session.execute(_PLACE)).one_or_none()
             copied_files, copied_bytes = (await session.execute(_COPIED)).one()
             failing = (await session.execute(_FAILING, {"limit": SHOWN})).all()
+            damaged_files = await count_damaged(session)
         if place is None:
             return None
         told = [(row.key, row.last_error) for row in failing]
@@ -103,4 +107,5 @@ class ReplicaStatusService:
             copied_bytes=copied_bytes,
             lag=lag,
             failing=told,
+            damaged_files=damaged_files,
         )

@@ -1,11 +1,14 @@
 """Replicas on the command line: how they stand, what mends them, and what is refused."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from media_analysis.runtime import Runtime
+from media_analysis.storage.category import Category
 from tests.cli.commands import run
 from tests.conftest import StoreFile, fetch
 from tests.replication.conftest import Settle, environment, replication_of, second, settle  # noqa: F401 - fixtures
@@ -17,6 +20,13 @@ def spoil(second: Path, lost: str, cut: Path) -> None:  # noqa: F811
     (second / lost).unlink()
     (second / "uploads" / "stranger").write_bytes(b"of nobody")
     cut.write_bytes(b"cut")
+
+
+@contextmanager
+def missing(path: Path) -> Iterator[None]:
+    kept = path.rename(path.with_suffix(".kept"))
+    yield
+    kept.rename(path)
 
 
 async def test_what_is_missing_on_either_side_is_mended_and_what_nobody_knows_is_named(
@@ -43,6 +53,26 @@ async def test_what_is_missing_on_either_side_is_mended_and_what_nobody_knows_is
     stored = {file.key: file.sha256.hex() for file in (lost, cut) if file.sha256}
     assert lying(primary.parents[2]) == stored
     assert lying(second).items() >= stored.items()
+
+
+async def test_what_has_no_replica_to_be_mended_from_is_left_and_said(
+    runtime: Runtime,
+    store_file: StoreFile,
+    settle: Settle,  # noqa: F811
+    environment: dict[str, str],  # noqa: F811
+) -> None:
+    alone = await store_file(b"has no replica", category=Category.CLIPS)
+    await settle()
+    with missing(Path(replication_of(runtime).store.primary.where(alone.key))):
+        repaired = run("replica", "repair", **environment)
+        status = run("replica", "status", **environment)
+        told = run("replica", "status", "--json", **environment)
+
+    assert repaired.returncode == 2
+    sentence = "1 primaries are damaged or missing, and nothing mends them; media-analysis verify names them"
+    assert sentence in repaired.stdout
+    assert sentence in status.stdout
+    assert (json.loads(told.stdout)["damaged_files"], json.loads(told.stdout)["healing_files"]) == (1, 0)
 
 
 async def test_a_lost_replica_store_is_away_until_it_is_said_to_be_new(
