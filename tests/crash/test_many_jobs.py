@@ -48,6 +48,8 @@ def environment(environment: dict[str, str]) -> dict[str, str]:
     return environment | {
         "WORKER_HEARTBEAT_SECONDS": "2",
         "WORKER_LEASE_SECONDS": "6",
+        # Two are spent on the kills, and each time a worker stands still for longer than a heartbeat one more.
+        "WORKER_MAX_ATTEMPTS": "6",
         "WORKER_RETRY_SECONDS": "0.05",
         "DATABASE_POOL_MIN": "1",
     }

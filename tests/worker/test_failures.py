@@ -93,18 +93,19 @@ async def test_a_job_whose_analysis_burns_for_long_stays_with_its_worker(
     runtime: Runtime, source: MediaFile, database: str
 ) -> None:
     """Were the loop blocked, no heartbeat would be sent and another worker would run the job too."""
+    patient = options(heartbeat=timedelta(seconds=6))  # longer than a machine stands still
     job = await queue_job(runtime, source, endless=True)
     beats: set[datetime] = set()
 
-    async def beaten_for_two_timeouts() -> bool:
+    async def beaten_for_longer_than_a_timeout() -> bool:
         beats.update(row[0] for row in await fetch(database, "SELECT leased_until FROM analysis_jobs"))
-        return len(beats) >= 7  # three in each timeout, and the first
+        return len(beats) >= 5  # the first, three in a timeout, and one by which the other has looked again
 
     async with (
-        running_worker(runtime, options()),
-        running_worker(runtime, options()),
+        running_worker(runtime, patient),
+        running_worker(runtime, patient),
     ):
-        await until(beaten_for_two_timeouts)
+        await until(beaten_for_longer_than_a_timeout)
         running = (await jobs_of(database))[job.id]
 
     assert (running["status"], running["attempts"], running["fence"]) == ("running", 1, 1)

@@ -13,10 +13,11 @@ from media_analysis.files.models import MediaFile
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import load_settings
 from media_analysis.worker.service import LONGEST_LOOK, running_worker
-from tests.conftest import fetch
+from tests.conftest import execute, fetch
 from tests.worker.workers import (
     PIECES,
     children_of,
+    jobs_of,
     options,
     outputs_of,
     queue_job,
@@ -37,18 +38,30 @@ _WAITED = """
     WHERE event.data ->> 'status' = 'pending' AND event.number > 1
 """
 """Between the end of an attempt that was handed back and the next one."""
-SLACK_SECONDS = 3.0
-"""The machine is shared with the tests beside."""
+SLACK_SECONDS = 20.0
+"""The machine is shared with the tests beside; without a look at what the dead left it takes a lease longer."""
+LONG = {"WORKER_HEARTBEAT_SECONDS": "60", "WORKER_LEASE_SECONDS": "60"}
+"""Longer than a machine stands still: who is alive is not taken to be dead."""
+_HASTEN = "UPDATE analysis_jobs SET parameters = '{}'"
+"""For whoever takes a job over, while the one who runs it still does as it was asked."""
 
 
 async def test_two_workers_share_twenty_jobs_and_each_job_runs_once(
     runtime: Runtime, source: MediaFile, database: str, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    async with working(environment, tmp_path), working(environment, tmp_path):
+    async def both_work() -> bool:
+        return statuses(await jobs_of(database))["running"] == 2
+
+    async with working(environment | LONG, tmp_path), working(environment | LONG, tmp_path):
+        # One each, or the other might have run all twenty before this one got to it.
+        endless = [await queue_job(runtime, source, endless=True) for _ in range(2)]
         created = [await queue_job(runtime, source) for _ in range(20)]
+        await until(both_work)
+        for job in endless:
+            await runtime.jobs.control.cancel(job.id, owner="alice")
         jobs = await until_ended(database)
 
-    assert statuses(jobs) == {"completed": 20}
+    assert statuses(jobs) == {"completed": 20, "cancelled": 2}
     assert {job["attempts"] for job in jobs.values()} == {1}
     assert len({job["worker"] for job in jobs.values()}) == 2
     for job in created:
@@ -58,11 +71,11 @@ async def test_two_workers_share_twenty_jobs_and_each_job_runs_once(
 async def test_a_worker_told_to_stop_hands_back_and_an_idle_one_hears_of_it_at_once(
     runtime: Runtime, source: MediaFile, database: str, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    job = await queue_job(runtime, source, seconds=1.5)
-    patient = environment | {"WORKER_HEARTBEAT_SECONDS": "60"}
+    job = await queue_job(runtime, source, endless=True)
 
-    async with working(patient, tmp_path) as first:
-        await until_status(database, job, "running")
+    async with working(environment | LONG, tmp_path) as first:
+        await until_first_piece(database)
+        await execute(database, _HASTEN)
         async with running_worker(runtime, options(heartbeat=timedelta(minutes=1))):
             exit_code = await first.end(signal.SIGTERM)
             jobs = await until_ended(database)
@@ -79,22 +92,25 @@ async def test_a_worker_told_to_stop_hands_back_and_an_idle_one_hears_of_it_at_o
 async def test_a_killed_worker_is_stood_in_for_within_the_stated_time(
     runtime: Runtime, source: MediaFile, database: str, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    job = await queue_job(runtime, source, seconds=2)
+    job = await queue_job(runtime, source, endless=True)
 
-    async with working(environment, tmp_path) as first:
+    async def no_child_is_left() -> bool:
+        return not any(map(runs, children))
+
+    async with working(environment | {"WORKER_LEASE_SECONDS": "60"}, tmp_path) as first:
         await until_first_piece(database)
         children = children_of(first.process.pid)
+        await execute(database, _HASTEN)
         async with running_worker(runtime, options()):
             killed_at = time.monotonic()
             await first.end(signal.SIGKILL)
             await until_attempts(database, job, 2)
             took = time.monotonic() - killed_at
-            orphans = [child for child in children if runs(child)]
+            await until(no_child_is_left)
             jobs = await until_ended(database)
 
     assert took < RESCUE_SECONDS + SLACK_SECONDS
     assert children
-    assert orphans == []
     assert jobs[job.id]["status"] == "completed"
     assert await outputs_of(database, job) == PIECES
 

@@ -168,12 +168,20 @@ def statuses(jobs: Mapping[UUID, Mapping[str, Any]]) -> Counter[str]:
 
 def children_of(process: int) -> list[int]:
     """Return the processes in which a worker's tasks run: its zygote has forked them."""
-    zygotes = [child for child in _forked_by(process) if b"child.zygote" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    zygotes = [child for child in _forked_by(process) if b"child.zygote" in _told_of(child, "cmdline")]
     return [child for zygote in zygotes for child in _forked_by(zygote)]
 
 
 def _forked_by(process: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    return [int(child) for child in _told_of(process, f"task/{process}/children").split()]
+
+
+def _told_of(process: int, what: str) -> bytes:
+    """Return what the kernel tells of a process, nothing of one that is gone."""
+    try:
+        return Path(f"/proc/{process}/{what}").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def runs(process: int) -> bool:
