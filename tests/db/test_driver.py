@@ -12,9 +12,9 @@ from media_analysis.db import driver
 from media_analysis.db.database import Database, DatabaseOptions, open_database
 from media_analysis.errors import DatabaseUnavailable
 from tests.conftest import execute
+from tests.db.patience import PATIENCE_SECONDS, answered
 from tests.db.power import Power
 
-PATIENCE_SECONDS = 60
 SHORT = DatabaseOptions(
     connect_timeout_seconds=0.5, command_timeout_seconds=0.5, statement_timeout_seconds=0.2, deadline_seconds=1
 )
@@ -30,8 +30,8 @@ async def impatient(own_database: str) -> AsyncIterator[Database]:
 async def test_a_server_that_answers_nothing_holds_nobody_for_ever(impatient: Database, own_server: Power) -> None:
     writer = impatient.driver.connection()
     for _ in range(driver.READ_CONNECTIONS):
-        await impatient.driver.reads.fetch(MINE)
-    await writer.execute(text(MINE), {})
+        await answered(lambda: impatient.driver.reads.fetch(MINE))
+    await answered(lambda: writer.execute(text(MINE), {}))
 
     async with asyncio.timeout(PATIENCE_SECONDS):
         with own_server.frozen():
@@ -41,9 +41,10 @@ async def test_a_server_that_answers_nothing_holds_nobody_for_ever(impatient: Da
                 with pytest.raises(DatabaseUnavailable):
                     async with writer.transaction():
                         pytest.fail("nobody began it")
-        rows = await impatient.driver.reads.fetch(MINE), await writer.execute(text(MINE), {})
+        read = await answered(lambda: impatient.driver.reads.fetch(MINE))
+        written = await answered(lambda: writer.execute(text(MINE), {}))
 
-    assert [len(found) for found in rows] == [1, 1]
+    assert (len(read), len(written)) == (1, 1)
 
 
 async def test_nobody_waits_for_a_server_that_answers_nothing_to_take_leave(
@@ -51,7 +52,7 @@ async def test_nobody_waits_for_a_server_that_answers_nothing_to_take_leave(
 ) -> None:
     monkeypatch.setattr(driver, "CLOSE_SECONDS", 0.1)
     writer = impatient.driver.connection()
-    await writer.execute(text(MINE), {})
+    await answered(lambda: writer.execute(text(MINE), {}))
 
     async with asyncio.timeout(PATIENCE_SECONDS):
         with own_server.frozen():
@@ -64,13 +65,14 @@ async def test_what_the_server_cancels_is_a_database_that_is_late(impatient: Dat
 
 
 async def test_who_waits_for_all_reads_before_it_is_refused_in_time(
-    impatient: Database, monkeypatch: pytest.MonkeyPatch
+    own_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(driver, "LEND_SECONDS", 0.01)
-    reads = driver.Reads(impatient.driver.open, 1)
 
-    asked: tuple[Coroutine[None, None, object], ...] = reads.fetch("SELECT pg_sleep(0.1)"), reads.fetch(MINE)
-    first, second = await asyncio.gather(*asked, return_exceptions=True)
+    async with open_database(own_database, DatabaseOptions(connect_timeout_seconds=PATIENCE_SECONDS)) as patient:
+        reads = driver.Reads(patient.driver.open, 1)
+        asked: tuple[Coroutine[None, None, object], ...] = reads.fetch("SELECT pg_sleep(0.1)"), reads.fetch(MINE)
+        first, second = await asyncio.gather(*asked, return_exceptions=True)
 
     assert not isinstance(first, BaseException)
     assert isinstance(second, DatabaseUnavailable)
@@ -89,7 +91,7 @@ async def test_a_connection_that_is_lost_within_a_transaction_is_said_to_be(
 
     with pytest.raises(DatabaseUnavailable):
         await lose()
-    assert len(await writer.execute(text(MINE), {})) == 1
+    assert len(await answered(lambda: writer.execute(text(MINE), {}))) == 1
 
 
 async def test_a_server_that_goes_while_a_connection_is_opened_is_away(

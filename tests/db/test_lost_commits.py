@@ -26,7 +26,7 @@ async def proxy(database: str) -> AsyncIterator[CuttingProxy]:
 @pytest.fixture
 async def far(proxy: CuttingProxy) -> AsyncIterator[Database]:
     async with open_database(
-        proxy.url, DatabaseOptions(deadline_seconds=2, command_timeout_seconds=COMMAND_SECONDS)
+        proxy.url, DatabaseOptions(deadline_seconds=8, command_timeout_seconds=COMMAND_SECONDS)
     ) as opened:
         yield opened
 

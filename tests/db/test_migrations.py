@@ -121,7 +121,7 @@ async def test_a_migration_killed_in_the_middle_leaves_nothing_and_runs_again(em
 
 async def test_two_processes_that_migrate_at_once_both_succeed(empty: str) -> None:
     with migration_of(empty) as one, migration_of(empty) as other:
-        codes = [one.wait(30), other.wait(30)]
+        codes = [one.wait(120), other.wait(120)]
 
     assert codes == [0, 0]
     assert await names(empty, TABLES) == set(Base.metadata.tables)
@@ -159,6 +159,6 @@ async def _until_nobody_migrates(url: str) -> None:
 
 async def _until_somebody_waits(url: str) -> None:
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await fetch(url, waiting):  # noqa: ASYNC110 - rows set no Event
             await asyncio.sleep(0.02)

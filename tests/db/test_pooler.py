@@ -76,7 +76,7 @@ def pooling(database: str, open_directory: Path) -> Pooling:
 
 
 async def _answering(url: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 connection = await asyncpg.connect(url, statement_cache_size=0)

@@ -81,15 +81,16 @@ async def test_a_number_given_again_after_a_crash_is_not_taken_for_the_lost_tran
 
 
 async def until_true(url: str, question: str) -> None:
-    while await run_statement(url, question) != [True]:  # noqa: ASYNC110 - a server sets no Event
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while await run_statement(url, question) != [True]:  # noqa: ASYNC110 - a server sets no Event
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("ends", ["timed out", "cancelled"])
 async def test_a_commit_that_waits_for_a_standby_is_neither_acknowledged_nor_seen_whoever_gives_up(
     directory: Path, ends: str
 ) -> None:
-    options = DatabaseOptions(deadline_seconds=4, command_timeout_seconds=0.5 if ends == "timed out" else 60)
+    options = DatabaseOptions(deadline_seconds=8, command_timeout_seconds=2 if ends == "timed out" else 60)
     async with embedded_server(directory) as server:
         for statement in (
             "CREATE TABLE words (word text)",

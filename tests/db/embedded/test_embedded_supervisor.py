@@ -15,7 +15,7 @@ from media_analysis.db.embedded.account import OsAccount
 from media_analysis.db.embedded.cluster import Cluster
 from media_analysis.db.embedded.process import find_postmaster
 from media_analysis.db.embedded.programs import find_binaries
-from tests.db.embedded.servers import Running, keeper_of, line_of, pid_of, run_statement, until
+from tests.db.embedded.servers import DEADLINE_SECONDS, Running, keeper_of, line_of, pid_of, run_statement, until
 
 pytestmark = pytest.mark.crash
 ENDED = "PostgreSQL ended unexpectedly; starting it again"
@@ -126,7 +126,7 @@ async def _answer_of_the_next(directory: Path, url: str, *, killed: int) -> list
 
 async def _first_answer(url: str, statement: str) -> list[object]:
     """Ask until PostgreSQL answers."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE_SECONDS):
         while True:
             try:
                 return await run_statement(url, statement)
