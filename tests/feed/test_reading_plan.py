@@ -4,7 +4,7 @@ from media_analysis.feed.events import START, EventSelection
 from media_analysis.feed.reading import read_page
 from media_analysis.runtime import Runtime
 from tests.conftest import execute
-from tests.plans import count_rows_read
+from tests.plans import as_new, count_rows_read
 
 ADD = """
     INSERT INTO events (owner, type, file_ids)
@@ -14,7 +14,7 @@ ADD = """
 
 
 async def test_a_page_of_one_owner_reads_no_events_of_others(runtime: Runtime, database: str) -> None:
-    await execute(database, ADD, "ANALYZE events")
+    await execute(database, ADD, as_new("events"))
     until = (await runtime.feed.now()).logged
     wanted = EventSelection(owners=frozenset({"quiet"}))
 

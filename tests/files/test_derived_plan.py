@@ -9,7 +9,7 @@ from media_analysis.files.derived import MOST_LOOKED_AT, MOST_PREVIEWS, select_d
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from tests.conftest import execute
-from tests.plans import explain
+from tests.plans import as_new, explain
 
 FILM = UUID("01900000-0000-7000-8000-000000000002")
 # Twenty thousand frames, which are over but for the hundred oldest, before them one preview, and as many other files.
@@ -34,7 +34,7 @@ async def runtime(settings: Settings, database: str) -> AsyncIterator[Runtime]:
             _FILES,
             _OTHERS,
             "ALTER TABLE media_files ENABLE TRIGGER USER",
-            "ANALYZE media_files",
+            as_new("media_files"),
         )
         yield opened
     await execute(database, "TRUNCATE media_files")  # row by row, as between tests, would take seconds

@@ -15,7 +15,7 @@ from media_analysis.labels import parse_filters
 from media_analysis.states import FileState
 from media_analysis.storage.category import Category
 from tests.conftest import execute
-from tests.plans import Plan, planned
+from tests.plans import Plan, as_new, planned
 from tests.reused import CONNECTIONS
 
 LIMIT = 50
@@ -122,7 +122,7 @@ async def connection(database: str, rows: int) -> AsyncIterator[asyncpg.Connecti
         "ALTER TABLE media_files ENABLE TRIGGER index_labels_on_insert",
         _FILES.format(rows=rows, job=JOB),
         "ALTER TABLE media_files ENABLE TRIGGER USER",
-        "ANALYZE media_files, file_labels",
+        as_new("media_files", "file_labels"),
     )
     async with CONNECTIONS.lend(database) as lent:
         await lent.execute("; ".join(f"SET {name} = '{value}'" for name, value in READ_ONLY.items()))

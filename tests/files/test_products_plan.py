@@ -11,7 +11,7 @@ from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 from tests.conftest import execute
-from tests.plans import explain
+from tests.plans import as_new, explain
 
 JOB = UUID("01900000-0000-7000-8000-000000000001")
 FILES = 100_000
@@ -45,7 +45,7 @@ async def runtime(settings: Settings, database: str) -> AsyncIterator[Runtime]:
             "ALTER TABLE media_files DISABLE TRIGGER USER",
             _FILES,
             "ALTER TABLE media_files ENABLE TRIGGER USER",
-            "ANALYZE media_files",
+            as_new("media_files"),
         )
         yield opened
     await execute(database, "TRUNCATE media_files")  # row by row, as between tests, would take seconds
@@ -84,7 +84,7 @@ async def test_what_lies_in_the_trash_costs_no_page_of_what_is_shown(runtime: Ru
         "ALTER TABLE media_files DISABLE TRIGGER USER",
         "UPDATE media_files SET state = 'trashed', trashed_at = now() WHERE category = 'frames'",
         "ALTER TABLE media_files ENABLE TRIGGER USER",
-        "ANALYZE media_files",
+        as_new("media_files"),
     )
 
     plan = await explain(runtime, select_products(ProductFilter(job_id=JOB), after=None, limit=100))

@@ -12,7 +12,7 @@ from media_analysis.records.kinds import KINDS
 from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from tests.conftest import execute, fetch
-from tests.plans import Explain, Plan, _nodes
+from tests.plans import Explain, Plan, _nodes, as_new
 
 ROWS: Final = 5_000
 BATCH: Final = 100
@@ -76,7 +76,7 @@ async def runtime(settings: Settings, database: str) -> AsyncIterator[Runtime]:
                 f"INSERT INTO {tables[name]} ({columns}) SELECT {values} FROM generate_series(1, {ROWS}) AS n"
                 for name, (columns, values) in PLANTED.items()
             ),
-            f"ANALYZE {', '.join(tables.values())}",
+            as_new(*tables.values()),
         )
         yield opened
 

@@ -17,6 +17,7 @@ from media_analysis.storage.copying import CopySource, ObjectCopier
 from media_analysis.storage.store import ObjectReader, ObjectWriter
 from tests.conftest import Client, StoreFile, execute, fetch
 from tests.files.conftest import eventually
+from tests.plans import as_new
 from tests.replication.conftest import Settle, replication_of
 
 LARGE = bytes(range(256)) * 8192 + b"end"
@@ -228,7 +229,7 @@ async def test_the_claim_reads_the_index_of_what_is_due(database: str) -> None:
         database,
         "INSERT INTO replicas (file_id, key, size_bytes, noted_at, copied_at)"
         " SELECT gen_random_uuid(), n::text, 1, now(), now() FROM generate_series(1, 20000) AS n",
-        "ANALYZE replicas",
+        as_new("replicas"),
     )
     query = "SELECT file_id FROM replicas WHERE due_at <= now() AND size_bytes <= 9 ORDER BY due_at LIMIT 32"
 

@@ -14,7 +14,7 @@ from tests.asking import delete_file
 from tests.conftest import StoreFile, execute, fetch
 from tests.disks import disk_of
 from tests.files.conftest import objects
-from tests.plans import explain
+from tests.plans import as_new, explain
 from tests.retention.conftest import sweep
 
 KEPT = 500
@@ -42,7 +42,7 @@ async def test_what_a_pause_keeps_is_looked_at_once_by_a_sweep(
         " SELECT gen_random_uuid(), purges.tombstone_ids, purges.claimed_at, purges.due_at - n * interval '1 second', 1"
         f" FROM purges JOIN tombstones ON tombstones.id = purges.tombstone_ids[1], generate_series(1, {KEPT}) AS n"
         " WHERE category = 'uploads'",
-        "ANALYZE purges",
+        as_new("purges"),
     )
 
     first = await rows_read(runtime, after=None)

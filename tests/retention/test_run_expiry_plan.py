@@ -12,7 +12,7 @@ from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.states import RetentionRule
 from tests.conftest import execute
-from tests.plans import explain
+from tests.plans import as_new, explain
 
 # Of ten thousand runs with a result each, every hundredth is over: half of these by an end of their own.
 _JOBS = """
@@ -35,7 +35,7 @@ _RESULTS = """
 async def runtime(settings: Settings, database: str) -> AsyncIterator[Runtime]:
     """The services over ten thousand runs."""
     async with open_runtime(settings, database) as opened:
-        await execute(database, _JOBS, _RESULTS, "ANALYZE analysis_jobs", "ANALYZE analysis_results")
+        await execute(database, _JOBS, _RESULTS, as_new("analysis_jobs", "analysis_results"))
         yield opened
 
 

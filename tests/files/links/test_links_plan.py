@@ -9,7 +9,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.sessions.models import Role
 from tests.api.links import HOUR
 from tests.conftest import execute
-from tests.plans import count_rows_read
+from tests.plans import as_new, count_rows_read
 
 KEY, FILE = uuid4(), uuid4()
 ADD = f"""
@@ -35,7 +35,7 @@ async def test_a_page_reads_no_more_than_its_links(
     runtime: Runtime, database: str, owner: str | None, file_id: UUID | None, limit: int, found: int
 ) -> None:
     await execute(
-        database, f"INSERT INTO link_keys (id, secret) VALUES ('{KEY}', '\\x{'00' * 32}')", ADD, "ANALYZE links"
+        database, f"INSERT INTO link_keys (id, secret) VALUES ('{KEY}', '\\x{'00' * 32}')", ADD, as_new("links")
     )
 
     async with runtime.db.read_only() as session:
@@ -49,7 +49,7 @@ async def test_a_page_reads_no_more_than_its_links(
 
 async def test_good_links_are_counted_up_to_what_an_owner_may_have(runtime: Runtime, database: str) -> None:
     await execute(
-        database, f"INSERT INTO link_keys (id, secret) VALUES ('{KEY}', '\\x{'00' * 32}')", ADD, "ANALYZE links"
+        database, f"INSERT INTO link_keys (id, secret) VALUES ('{KEY}', '\\x{'00' * 32}')", ADD, as_new("links")
     )
     made, _ = await runtime.sessions.create(owner="loud", role=Role.USER, ttl=HOUR)
 

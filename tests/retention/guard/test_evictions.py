@@ -12,7 +12,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.settings import Settings, load_settings
 from media_analysis.storage.category import Category
 from tests.conftest import Client, StoreFile, execute, fetch
-from tests.plans import explain
+from tests.plans import as_new, explain
 from tests.retention.conftest import living, request
 from tests.retention.pressure.pressure_stock import KIB, change, judged_runtime, relieve, stock, used_kib
 
@@ -193,7 +193,7 @@ async def test_the_evictions_of_an_hour_are_counted_by_an_index_of_theirs(runtim
                                    requested_by, purge_id)
             SELECT gen_random_uuid(), 'alice', 'uploads', 'stored', number, 'a', 'text/plain', now(), now(),
                 'category_lifetime', 'scheduler', gen_random_uuid() FROM generate_series(1, 5000) AS number""",
-        "ANALYZE tombstones",
+        as_new("tombstones"),
     )
     asked = {"category": "uploads", "causes": ["eviction", "marks"]}
     instants = dict.fromkeys(["since", "confirmed_since"], await runtime.db.now())

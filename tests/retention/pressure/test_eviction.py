@@ -21,6 +21,7 @@ from media_analysis.runtime import Runtime, open_runtime
 from media_analysis.settings import Settings
 from media_analysis.storage.category import Category
 from tests.conftest import execute
+from tests.plans import as_new
 from tests.retention.pressure.pressure_stock import KIB, change, judged_runtime, stock, throw_away
 from tests.retention.test_claim_plan import nodes
 
@@ -77,7 +78,7 @@ async def unjudged(settings: Settings, database: str) -> AsyncIterator[Runtime]:
 async def test_the_claim_asks_the_index_of_its_queue_and_sorts_nothing(
     unjudged: Runtime, database: str, queue: str, plans: str, every: int
 ) -> None:
-    await execute(database, _FILL.format(every=every), "ANALYZE media_files")
+    await execute(database, _FILL.format(every=every), as_new("media_files"))
     statement, asked, index = QUEUES[queue]
     compiled = statement.compile(dialect=unjudged.db.engine.dialect)
     arguments = ", ".join(asked[name] for name in compiled.positiontup or ())
