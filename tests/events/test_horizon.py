@@ -38,7 +38,9 @@ async def test_a_transaction_under_way_holds_back_what_others_committed_behind_i
     horizon: EventHorizon, database: str
 ) -> None:
     slow, fast = await asyncio.gather(*(asyncpg.connect(database) for _ in range(2)))
-    before = await horizon.look()
+    await horizon.look()
+    before = horizon.given
+    await settled_at(horizon, before)
     under_way = slow.transaction()
     await under_way.start()
     first = await slow.fetchval(ADD)

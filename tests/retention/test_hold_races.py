@@ -74,6 +74,7 @@ async def test_of_a_hold_and_a_sweep_at_once_exactly_one_has_the_file(
     runtime: Runtime, other: Runtime, plant: Plant, database: str
 ) -> None:
     """The sweep goes from the most overdue on, the holds come from the other end: they meet in the middle."""
+    won: set[UUID] = set()
     for _ in range(ROUNDS):
         files = await plant(30, ends_in=FUTURE)
         later = await runtime.db.now() + DAY
@@ -82,9 +83,9 @@ async def test_of_a_hold_and_a_sweep_at_once_exactly_one_has_the_file(
             hold_all(runtime, files[::-1]), sweep(other, now=later, batch_size=1, workers=2)
         )
 
-        held = await require_exactly_one(runtime, database, answers)
+        won |= await require_exactly_one(runtime, database, answers)
         assert len(answers) == 30
-        assert held
+    assert won  # in one round a sweep may have taken all before whoever holds was heard
 
 
 async def test_many_holds_of_a_file_and_many_sweeps_agree(

@@ -273,7 +273,7 @@ async def test_a_sweep_whose_service_is_killed_is_finished_by_a_living_replica(
         database, "UPDATE duties SET claimed_until = now()", "UPDATE purges SET due_at = now() WHERE due_at IS NOT NULL"
     )
     async with running_scheduler(runtime):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not (await duty(database, nightly.name))["is_done"]:  # noqa: ASYNC110 - rows set no Event
                 await asyncio.sleep(0.02)
 

@@ -6,6 +6,7 @@ from standardwebhooks.webhooks import Webhook as Verifier
 
 from media_analysis.events.horizon import EventHorizon
 from media_analysis.runtime import Runtime
+from media_analysis.webhooks.fan_out import FanOutService
 from tests.conftest import Client, execute
 from tests.files.conftest import eventually
 from tests.webhooks.receiver import Call
@@ -20,8 +21,8 @@ async def made(client: Client, url: str, *, by: str = "alice", **about: Any) -> 
     return told
 
 
-async def deliver(runtime: Runtime) -> None:
-    """Fan out and send what is due, once; whatever transaction runs on this server holds the log back until then."""
+async def fan_out(runtime: Runtime, service: FanOutService | None = None) -> None:
+    """Fan out what happened until now, once; whatever transaction runs on this server holds the log back until then."""
     horizon = EventHorizon(runtime.db)
     await horizon.look()
 
@@ -29,7 +30,12 @@ async def deliver(runtime: Runtime) -> None:
         return (await runtime.feed.now()).logged >= horizon.given
 
     await eventually(settled)
-    await runtime.webhooks.fan_out.run()
+    await (service or runtime.webhooks.fan_out).run()
+
+
+async def deliver(runtime: Runtime) -> None:
+    """Fan out and send what is due, once."""
+    await fan_out(runtime)
     for webhook_id in await runtime.webhooks.deliveries.list_due(limit=100):
         await runtime.webhooks.deliveries.deliver_all(webhook_id)
 

@@ -9,7 +9,7 @@ from tests.webhooks.receiver import Receiver, receiving
 
 @pytest.fixture
 def environment(environment: dict[str, str]) -> dict[str, str]:
-    return environment | {"WEBHOOKS_ALLOW_PRIVATE": "true", "WEBHOOKS_TIMEOUT_SECONDS": "2"}
+    return environment | {"WEBHOOKS_ALLOW_PRIVATE": "true", "WEBHOOKS_TIMEOUT_SECONDS": "60"}
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from media_analysis.errors import WebhookDisabled
 from media_analysis.runtime import Runtime
 from media_analysis.webhooks.delivering import AT_ONCE, pause_after
 from tests.conftest import Client, execute, fetch
-from tests.webhooks.calling import WEBHOOKS, deliver, made
+from tests.webhooks.calling import WEBHOOKS, deliver, fan_out, made
 from tests.webhooks.receiver import Receiver
 
 FAR = timedelta(days=10)
@@ -37,7 +37,7 @@ async def test_one_who_lets_too_many_wait_is_disabled_and_a_burst_is_no_reason(
     crowded = runtime.webhooks.limits.__class__(
         per_owner=20, waiting=2, kept=10, retry_for=FAR, disable_after=FAR, overlap=FAR
     )
-    await type(runtime.webhooks.fan_out)(runtime.db, runtime.feed, crowded).run()
+    await fan_out(runtime, type(runtime.webhooks.fan_out)(runtime.db, runtime.feed, crowded))
 
     told = (await client.request("GET", f"{WEBHOOKS}/{webhook['id']}")).json()
     assert told["disabled_reason"] == reason
@@ -104,7 +104,7 @@ async def test_one_who_takes_nothing_lets_go_of_its_turn_though_more_is_due(
     webhook = await made(client, receiver.url)
     for _ in range(AT_ONCE + 2):
         await client.upload()
-    await runtime.webhooks.fan_out.run()
+    await fan_out(runtime)
 
     await runtime.webhooks.deliveries.deliver_all(UUID(webhook["id"]))
 

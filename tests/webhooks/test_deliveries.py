@@ -12,7 +12,7 @@ from media_analysis.webhooks.loop import running_deliveries
 from tests.api.answers import refusal
 from tests.conftest import Client, execute, fetch
 from tests.files.conftest import eventually
-from tests.webhooks.calling import WEBHOOKS, deliver, deliveries, fall_due, made, verified
+from tests.webhooks.calling import WEBHOOKS, deliver, deliveries, fall_due, fan_out, made, verified
 from tests.webhooks.receiver import Receiver, receiving
 
 
@@ -115,7 +115,7 @@ async def test_what_is_given_up_is_a_dead_letter_that_can_be_sent_again(
     webhook = await made(client, receiver.url)
     receiver.status = 503
     await client.upload()
-    await runtime.webhooks.fan_out.run()
+    await fan_out(runtime)
     await execute(database, "UPDATE webhook_deliveries SET gives_up_at = now()")
     await deliver(runtime)
     (dead,) = await deliveries(client, webhook, state="dead")
