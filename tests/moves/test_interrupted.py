@@ -138,7 +138,7 @@ async def test_a_switch_whose_end_the_database_did_not_answer_is_ended_by_the_ne
     async with open_at(old, inspects=False) as runtime:
         file, moves = await storing(runtime)(b"kept"), moves_of(runtime)
         await MoveService(moves).copy(new, archives=False)
-        options = replace(database_options(runtime.settings), deadline_seconds=1)
+        options = replace(database_options(runtime.settings), deadline_seconds=6)
         async with cutting_proxy(database) as proxy, open_database(proxy.url, options) as far:
             proxy.arm(b"switched_at=now()", delivered=delivered, ends=True)
             with pytest.raises(DatabaseUnavailable):
@@ -160,7 +160,7 @@ async def test_a_switch_that_loses_the_database_before_it_counts_is_given_up_lik
         await storing(runtime)(b"kept")
         moves = moves_of(runtime)
         await MoveService(moves).copy(new, archives=False)
-        options = replace(database_options(runtime.settings), deadline_seconds=1)
+        options = replace(database_options(runtime.settings), deadline_seconds=6)
         async with cutting_proxy(database) as proxy, open_database(proxy.url, options) as far:
             proxy.arm(b"ON CONFLICT (move_id, key) DO NOTHING", ends=True)
             with pytest.raises(DatabaseUnavailable):

@@ -1,7 +1,11 @@
 """What a parent hears of its child, and what is left of a child when nobody listens any more."""
 
+import time
+
 import pytest
 
+from media_analysis.analysis.child import running
+from media_analysis.analysis.child.main import PROGRESS_SECONDS
 from media_analysis.analysis.child.protocol import (
     HEAD,
     Message,
@@ -24,6 +28,9 @@ from media_analysis.errors.media import CorruptMedia, MediaLimitPassed
 from media_analysis.media.options import Limits
 from tests.analysis.child.conftest import Run, collect
 
+PATIENCE_SECONDS = 60.0
+"""With a child that has ended, until its end is heard of."""
+
 
 def kinds_of(messages: list[Message]) -> list[type]:
     return [type(message) for message in messages]
@@ -38,16 +45,19 @@ async def failure(run: Run, act: str, **orders: object) -> MediaAnalysisError:
 async def test_a_task_hands_over_what_it_makes_in_its_order(run: Run) -> None:
     messages = await collect(run("behave"))
 
-    assert kinds_of(messages) == [ProgressMade, WarningGiven, ProductMade, ProductMade, ResultMade, ProgressMade]
+    assert kinds_of(messages)[:5] == [ProgressMade, WarningGiven, ProductMade, ProductMade, ResultMade]
+    assert set(kinds_of(messages)[5:]) == {ProgressMade}  # one, or more where the machine stood still meanwhile
     assert [message.content for message in messages if isinstance(message, ProductMade)] == [b"source", b""]
     assert [message.product.ordinal for message in messages if isinstance(message, ProductMade)] == [0, 1]
 
 
 async def test_of_a_thousand_steps_a_few_are_told_and_always_the_last(run: Run) -> None:
+    began = time.monotonic()
     messages = await collect(run("behave"))
+    most = 2 + (time.monotonic() - began) / PROGRESS_SECONDS  # the first, the last, and so many between
 
     told = [message for message in messages if isinstance(message, ProgressMade)]
-    assert len(told) < 6
+    assert len(told) <= most
     assert told[-1] == ProgressMade(share=1, stage="done", done=2, total=2)
 
 
@@ -108,7 +118,10 @@ async def test_what_a_task_raises_arrives_as_it_was_and_is_not_tried_again(
         ("divide", "ZeroDivisionError"),
     ],
 )
-async def test_a_crash_is_named_and_worth_another_try(run: Run, act: str, cause: str) -> None:
+async def test_a_crash_is_named_and_worth_another_try(
+    run: Run, monkeypatch: pytest.MonkeyPatch, act: str, cause: str
+) -> None:
+    monkeypatch.setattr(running, "GRACE_SECONDS", PATIENCE_SECONDS)
     error = await failure(run, act)
 
     assert isinstance(error, AnalysisCrashed)
@@ -116,7 +129,10 @@ async def test_a_crash_is_named_and_worth_another_try(run: Run, act: str, cause:
     assert isinstance(error, Unavailable)  # it is tried again
 
 
-async def test_where_a_codec_crashed_is_told_to_the_log_and_not_to_clients(run: Run) -> None:
+async def test_where_a_codec_crashed_is_told_to_the_log_and_not_to_clients(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "GRACE_SECONDS", PATIENCE_SECONDS)
     error = await failure(run, "segfault")
 
     assert "misbehaving.py" in str(error)
@@ -125,7 +141,10 @@ async def test_where_a_codec_crashed_is_told_to_the_log_and_not_to_clients(run: 
 
 
 @pytest.mark.parametrize("act", ["fill_memory", "hoard_memory", "swallow_memory"])
-async def test_a_task_that_needs_too_much_memory_fails_for_good(run: Run, act: str) -> None:
+async def test_a_task_that_needs_too_much_memory_fails_for_good(
+    run: Run, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    monkeypatch.setattr(running, "GRACE_SECONDS", PATIENCE_SECONDS)
     error = await failure(run, act, number=2**31, memory_bytes=2**29)
 
     assert isinstance(error, AnalysisMemoryPassed)

@@ -61,7 +61,7 @@ async def test_a_lost_connection_at_a_commit_still_yields_the_stored_file(
 async def test_a_database_that_stays_away_after_the_fact_leaves_the_file_stored(
     proxy: CuttingProxy, database: str, environment: dict[str, str], runtime: Runtime
 ) -> None:
-    settings = load_settings(environ={**environment, "DATABASE_DEADLINE_SECONDS": "2"}).settings
+    settings = load_settings(environ={**environment, "DATABASE_DEADLINE_SECONDS": "8"}).settings
     async with open_runtime(settings, proxy.url) as far:
         proxy.arm(T2, ends=True)
         with pytest.raises(DatabaseUnavailable):

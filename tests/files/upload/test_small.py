@@ -120,6 +120,7 @@ async def test_a_quota_stops_those_who_pass_it_and_nobody_else(
 async def test_who_passed_a_quota_fails_no_more_groups_of_others_for_a_while(
     runtime: Runtime, session_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(small, "FULL_SECONDS", 60)
     await store(runtime, session_id, *[bytes(KIB)] * 6, category=Category.OUTPUTS)
     broken = Mock(wraps=small.log.info)
     monkeypatch.setattr(small, "log", Mock(info=broken))
