@@ -5,6 +5,7 @@ import fcntl
 import os
 import signal
 from collections.abc import Iterator
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -115,7 +116,7 @@ async def test_a_recycled_process_id_is_neither_adopted_nor_signalled(directory:
 async def test_a_first_start_killed_inside_initdb_is_begun_again(home: Path) -> None:
     for directory in first_starts(home):
         with keeper_of(directory) as keeper:
-            await until(lambda at=directory: has_begun(at))
+            await until(partial(has_begun, directory))
             keeper.kill()
             keeper.wait()
         if not (directory / "data").exists():
@@ -159,7 +160,7 @@ async def test_a_start_waits_for_processes_of_a_dead_server(directory: Path, mon
 async def test_a_cancelled_start_leaves_nothing_running(home: Path, account: OsAccount) -> None:
     for directory in first_starts(home):
         start = asyncio.create_task(start_and_stop(directory))
-        await until(lambda at=directory: has_begun(at))
+        await until(partial(has_begun, directory))
         start.cancel()
         await asyncio.wait([start])
         if not (directory / "data").exists():
