@@ -34,6 +34,10 @@ _UNREACHED: Final = {
     "nothing listens there": ("ConnectionRefused", "Errno 111", "All connection attempts failed"),
 }
 """What keeps a connection from coming about, by the words of obstore and of httpx."""
+_MACHINE: Final = re.compile(
+    r"://(?:169\.254\.\d+\.\d+|[^/\s]+/latest/(?:api/token|meta-data/)|metadata\.google\.internal)"
+)
+"""Where obstore asks the machine it runs on for keys, if none are told."""
 AGAIN: Final = frozenset({429, 500, 502, 503, 504})
 """What a bucket answers to requests of our own that may take it a moment later."""
 _NO_BUCKET: Final = frozenset({"NoSuchBucket", "ContainerNotFound"})
@@ -87,6 +91,8 @@ def nothing_there(error: BaseError) -> memoryview:
 
 def _reason(error: Exception, told: str, status: str, code: str) -> str:
     answer = " ".join(filter(None, (status, code)))
+    if _MACHINE.search(told):
+        return "no keys are told, and this machine gives none"
     if isinstance(error, (PermissionDeniedError, UnauthenticatedError)) or status in {"401", "403"}:
         return f"the bucket refuses us: {answer}"
     if isinstance(error, httpx.TimeoutException) or any(word in told for word in _TIMED_OUT):

@@ -194,11 +194,13 @@ class RemoteStore(RemoteTree):
         return (await self.examine()).warnings(self.bucket.address)
 
     async def require_writable(self) -> None:
+        lacks = "the store cannot be written"
         try:
             await self.bucket.overwrite(PROBE_NAME, b"")
+            lacks = "nothing can be deleted from the store"
             await self.bucket.delete([PROBE_NAME])
         except MediaAnalysisError as error:
-            raise StoreUnavailable(f"the store cannot be written: {reason_of(error)}") from error
+            raise StoreUnavailable(f"{lacks}: {reason_of(error)}") from error
 
     async def capacity(self, key: str = "") -> Capacity:
         del key  # quotas alone bound what a bucket takes

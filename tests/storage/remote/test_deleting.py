@@ -51,6 +51,21 @@ async def test_a_key_that_cannot_go_is_named_with_its_reason_and_its_neighbours_
         assert (await asking(own_bucket).send(HTTPMethod.DELETE, query={"policy": ""})).is_success
 
 
+async def test_a_bucket_that_takes_objects_and_deletes_none_says_which_of_them_it_refuses(
+    own_bucket: RemoteAddress,
+) -> None:
+    async with new_store(own_bucket) as store:
+        resources = [f"arn:aws:s3:::{own_bucket.bucket}", f"arn:aws:s3:::{own_bucket.bucket}/*"]
+        statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject", "Resource": resources}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]}).encode()
+        assert (await asking(own_bucket).send(HTTPMethod.PUT, query={"policy": ""}, content=policy)).is_success
+
+        with pytest.raises(StoreUnavailable, match=r"nothing can be deleted from the store: .* AccessDenied"):
+            await store.require_writable()
+
+        assert (await asking(own_bucket).send(HTTPMethod.DELETE, query={"policy": ""})).is_success
+
+
 @pytest.mark.parametrize("count", [1, FEW + 1])
 async def test_pieces_go_with_the_keys_they_are_of(remote: RemoteStore, count: int) -> None:
     # An object may be named as a folder of others is: whoever imports a bucket meets such.

@@ -49,6 +49,23 @@ async def test_an_endpoint_at_which_nobody_is_says_so(endpoint: str, reason: str
     assert await reason_at(endpoint) == {refusal(reason)}
 
 
+@pytest.mark.parametrize("told", [{}, {"AWS_PROFILE": "production"}])
+async def test_who_tells_no_keys_learns_that_and_nothing_of_the_bucket(told: dict[str, str]) -> None:
+    async with await asyncio.start_server(_find_nothing, "127.0.0.1", 0) as machine:
+        for port in (1, machine.sockets[0].getsockname()[1]):
+            told |= {"AWS_METADATA_ENDPOINT": f"http://127.0.0.1:{port}", "AWS_ALLOW_HTTP": "true"}
+            store = RemoteStore.at(ADDRESS, uuid4(), options_for(told, retry_seconds=0.0))
+            with pytest.raises(StoreUnavailable, match="no keys are told, and this machine gives none"):
+                await store.require_marker()
+            store.close()
+
+
+async def _find_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    writer.close()
+
+
 async def test_an_endpoint_that_is_not_trusted_says_so(tmp_path: Path) -> None:
     certify(tmp_path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
