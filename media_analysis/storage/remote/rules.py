@@ -28,8 +28,9 @@ class BucketRules:
         told = []
         if self.keeps_versions:
             told.append(
-                f"{address} keeps versions of what is deleted, so that the bytes stay there after a deletion; turn its "
-                "versioning off, and have a lifecycle rule delete the versions there are"
+                f"{address} keeps versions of what is deleted, so that the bytes stay there after a deletion; "
+                "take a bucket that never had versioning, for suspended counts as well, or have a lifecycle rule "
+                "delete old versions"
             )
         if self.locks_objects:
             told.append(f"{address} may lock objects: what is due cannot be deleted before its lock ends")
