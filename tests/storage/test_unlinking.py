@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,11 @@ MANY = FEW + 1
 
 def children() -> set[int]:
     """The processes this one has started and not yet seen end."""
-    tasks = Path("/proc/self/task").iterdir()
-    return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended meanwhile
+            found.update(map(int, (task / "children").read_text().split()))
+    return found
 
 
 def lay_out(store: DiskStore, count: int) -> list[str]:
@@ -46,7 +50,7 @@ async def test_few_objects_need_no_process(disk: DiskStore) -> None:
 
     await disk.delete_many(lay_out(disk, FEW))
 
-    assert children() == before
+    assert children() <= before  # of which some may have ended
 
 
 async def test_a_poison_among_many_is_named_and_its_neighbours_go(disk: DiskStore) -> None:
@@ -102,4 +106,4 @@ async def test_closing_the_store_ends_its_processes(disk: DiskStore) -> None:
 
     disk.close()
 
-    assert children() == before
+    assert children() <= before  # of which some may have ended

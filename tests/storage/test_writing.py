@@ -54,8 +54,8 @@ async def test_more_is_taken_while_what_came_is_written(
     writer: DiskWriter, path: Path, thread: ThreadPoolExecutor
 ) -> None:
     with busy(thread):
-        await asyncio.wait_for(writer.write(BUFFER), timeout=10)
-        await asyncio.wait_for(writer.write(b"more"), timeout=10)
+        await asyncio.wait_for(writer.write(BUFFER), timeout=60)
+        await asyncio.wait_for(writer.write(b"more"), timeout=60)
     digest = await writer.sync()
 
     assert content_of(path) == BUFFER + b"more"
