@@ -76,8 +76,7 @@ def open_client(
     config, family = told.config_for(provider), FAMILIES[provider]
     if any(value.startswith("http://") for value in config.values()) and not told.allows_http(provider):
         raise ValueError(f"an endpoint without TLS is used with {family}ALLOW_HTTP=true alone")
-    if provider is Provider.S3 and not (told.s3_endpoint or "https://").startswith(("http://", "https://")):
-        raise ValueError("AWS_ENDPOINT_URL does not begin with https:// or http://")
+    told.require_endpoints(provider)
     client: ClientConfig = {
         "connect_timeout": timedelta(seconds=options.connect_seconds),
         "timeout": timedelta(seconds=timeout_seconds),

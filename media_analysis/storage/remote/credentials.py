@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from media_analysis.storage.remote.address import Provider
 
@@ -30,6 +31,11 @@ _KNOWN: Final = frozenset(
     """.split()  # noqa: SIM905 - read as a table
 )
 """What obstore takes of them, but the bucket's name and what would change what our requests mean."""
+_ENDPOINTS: Final = {
+    Provider.S3: ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    Provider.AZURE: ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+    Provider.GOOGLE: ("GOOGLE_BASE_URL",),
+}
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 
 
@@ -41,12 +47,18 @@ class RemoteCredentials:
 
     def config_for(self, provider: Provider) -> Mapping[str, str]:
         """Return what obstore is told of a provider, all of it."""
-        family = FAMILIES[provider]
+        family, endpoints = FAMILIES[provider], _ENDPOINTS[provider]
         return {
-            name.lower(): value
+            name.lower(): value.rstrip("/") if name in endpoints else value
             for name, value in self.variables.items()
             if name.startswith(family) and name.lower() in _KNOWN and value
         }
+
+    def require_endpoints(self, provider: Provider) -> None:
+        """Raise ValueError if what names a server is no address of one; it may have a password and is not repeated."""
+        for name in _ENDPOINTS[provider]:
+            if value := self.variables.get(name):
+                _require_endpoint(name, value)
 
     def allows_http(self, provider: Provider) -> bool:
         """Say whether requests may go unencrypted."""
@@ -74,7 +86,7 @@ class RemoteCredentials:
     @property
     def s3_endpoint(self) -> str | None:
         """Where S3 is spoken if that is not Amazon's own."""
-        names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+        names = _ENDPOINTS[Provider.S3]
         return next((self.variables[name].rstrip("/") for name in names if self.variables.get(name)), None)
 
     @property
@@ -97,6 +109,18 @@ def credentials(environment: Mapping[str, str], prefix: str = "") -> RemoteCrede
         own = _beginning(environment, prefix, family)
         found |= own or _beginning(environment, "", family)
     return RemoteCredentials(found)
+
+
+def _require_endpoint(name: str, value: str) -> None:
+    if not value.startswith(("https://", "http://")):
+        raise ValueError(f"{name} does not begin with https:// or http://")
+    try:
+        told = urlsplit(value)
+        names_a_server = told.hostname is not None and told.port != 0 and "@" not in told.netloc
+    except ValueError:  # of a port, or of an address of IPv6
+        names_a_server = False
+    if not names_a_server or any(mark in value for mark in "?#"):
+        raise ValueError(f"{name} is no address of a server, such as https://host:9000, without user or parameters")
 
 
 def _beginning(environment: Mapping[str, str], prefix: str, family: str) -> dict[str, str]:

@@ -132,6 +132,16 @@ def test_opening_a_store_leaves_the_environment_of_the_process_as_it_was(monkeyp
         ("gs://media", {"GOOGLE_SERVICE_ACCOUNT_KEY": "no-base64"}, "the service account is not JSON"),
         ("az://media", {"AZURE_STORAGE_SAS_TOKEN": "no-base64"}, "Missing component in SAS"),
         ("s3://media", {"AWS_ENDPOINT_URL": "no-base64"}, "AWS_ENDPOINT_URL does not begin with https://"),
+        (
+            "s3://media",
+            {"AWS_ENDPOINT_URL": "https://host:99999/no-base64"},
+            "AWS_ENDPOINT_URL is no address of a server",
+        ),
+        ("s3://media", {"AWS_ENDPOINT_URL": "https://user:no-base64@host"}, "without user or parameters"),
+        ("s3://media", {"AWS_ENDPOINT_URL_S3": "https://host?no-base64"}, "AWS_ENDPOINT_URL_S3 is no address"),
+        ("s3://media", {"AWS_ENDPOINT": "https://[no-base64"}, "AWS_ENDPOINT is no address of a server"),
+        ("az://media", {"AZURE_STORAGE_ENDPOINT": "https:///no-base64"}, "AZURE_STORAGE_ENDPOINT is no address"),
+        ("gs://media", {"GOOGLE_BASE_URL": "no-base64"}, "GOOGLE_BASE_URL does not begin with https://"),
         ("s3://media", {"AWS_CA_BUNDLE": os.devnull}, "has no certificate"),
     ],
 )
@@ -144,3 +154,13 @@ def test_credentials_that_make_no_sense_are_told_by_what_is_wrong_and_never_show
         open_client(RemoteAddress.parse(url), told, timeout_seconds=1)
 
     assert "no-base64" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("provider", "name"), [(Provider.S3, "AWS_ENDPOINT_URL"), (Provider.AZURE, "AZURE_STORAGE_ENDPOINT")]
+)
+def test_a_slash_behind_an_endpoint_means_nothing(provider: Provider, name: str) -> None:
+    """At the address of a bucket itself obstore would put it before every key, where our own requests do not look."""
+    told = credentials({name: "https://bucket.example.org/"}).config_for(provider)
+
+    assert told == {name.lower(): "https://bucket.example.org"}
