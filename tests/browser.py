@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 PROGRAMS: Final = ("chromium-headless-shell", "chromium")
 """Debian's: the first is the second's engine without its windows, which cost the tests more than all pages in them."""
+PATIENCE_MILLISECONDS: Final = 60_000
 FLAGS: Final = (
     "--no-sandbox",
     "--disable-background-networking",
@@ -28,6 +29,8 @@ def find_chromium() -> str:
 async def browser() -> AsyncIterator[Browser]:
     """Debian's Chromium without a window."""
     async with async_playwright() as playwright:
+        # Its own is five seconds, whatever a profile is told.
+        expect.set_options(timeout=PATIENCE_MILLISECONDS)
         started = await playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         yield started
         await started.close()

@@ -13,6 +13,7 @@ from media_analysis.runtime import Runtime
 from media_analysis.storage.walk import OWN_NAMES
 from tests.api.analysers import CONTENT, Analyser
 from tests.api.raw import Speaker, plain_app, served
+from tests.browser import PATIENCE_MILLISECONDS
 from tests.claims import claim_job
 from tests.conftest import Client, StoreFile, execute, fetch
 from tests.disks import disk_of
@@ -87,4 +88,5 @@ async def patient() -> AsyncIterator[int]:
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """Shows pages in a browser with a profile of its own."""
     async with await browser.new_context() as profile:
+        profile.set_default_timeout(PATIENCE_MILLISECONDS)
         yield await profile.new_page()

@@ -9,9 +9,10 @@ from fastapi import FastAPI
 from playwright.async_api import Browser
 
 from tests.api.raw import served
+from tests.browser import PATIENCE_MILLISECONDS
 from tests.conftest import Client
 from tests.programs import install_from_npm
-from tests.web.browser.visitor import PATIENCE_MILLISECONDS, Complaints, Visitor
+from tests.web.browser.visitor import Complaints, Visitor
 
 AXE = "axe-core@4.11"
 Visit = Callable[..., Awaitable[Visitor]]

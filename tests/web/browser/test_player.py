@@ -73,6 +73,7 @@ async def test_the_slider_shows_the_tile_of_each_moment_by_mouse_and_by_keyboard
         middle = box["x"] + box["width"] * (cue.start + cue.end) / 2 / length
         await page.mouse.move(middle, box["y"] + box["height"] / 2)
         await require_tile(page, cue)
+    await page.wait_for_function(f"part => ({FETCHED})(part).length > 0", arg=board[0].sprite)
     assert await alice.evaluate(FETCHED, board[0].sprite) == [200]
     await page.mouse.move(0, 0)
     await expect(page.locator(".scrub .tile")).to_be_hidden()

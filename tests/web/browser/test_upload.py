@@ -34,7 +34,7 @@ def offsets(request: Request) -> list[int]:
 async def test_a_film_that_is_dropped_is_whole_though_the_service_is_killed_in_the_middle(
     visiting: Visit, environment: dict[str, str], database: str, tmp_path: Path
 ) -> None:
-    film = long_film(tmp_path, "sea <b>.mp4", 12)
+    film = long_film(tmp_path, "sea <b>.mp4", 24)
     sent: list[int] = []
     async with served(environment) as first:
         assert first.http is not None
@@ -43,12 +43,12 @@ async def test_a_film_that_is_dropped_is_whole_though_the_service_is_killed_in_t
         visitor = await visiting(address, token)
         page = visitor.page
         await visitor.open("/upload")
-        line = await SlowLine.of(page, bytes_per_second=2 * MIB)
+        line = await SlowLine.of(page, bytes_per_second=MIB)
         page.on("request", lambda request: sent.extend(offsets(request)))
 
         await drop(page, film)
         with visitor.complaints.expected("net::ERR_"):
-            await expect(page.locator("#queue .state")).to_contain_text("of 12.1 MiB")
+            await expect(page.locator("#queue .state")).to_contain_text("of 24.1 MiB")
             await expect(page.locator("#queue progress")).not_to_have_js_property("value", 0)
             first.running.send_signal(signal.SIGKILL)
             await expect(page.locator("#queue .state")).to_contain_text("Tried again in")
@@ -56,7 +56,7 @@ async def test_a_film_that_is_dropped_is_whole_though_the_service_is_killed_in_t
             await line.mend()
             async with served(environment, port=str(first.http.base_url.port)) as second:
                 assert second.http is not None
-                await expect(page.locator("#queue")).to_contain_text("12.1 MiB, stored")
+                await expect(page.locator("#queue")).to_contain_text("24.1 MiB, stored")
                 [file] = (await second.http.get("/files")).json()["items"]
                 content = (await second.http.get(f"/files/{file['id']}/content")).content
                 assert await page.locator("#queue a").get_attribute("href") == f"/files/{file['id']}"
@@ -69,12 +69,12 @@ async def test_a_film_that_is_dropped_is_whole_though_the_service_is_killed_in_t
 async def test_a_film_goes_on_where_it_stopped_in_another_tab_and_after_a_pause(
     visit: Visit, client: Client, tmp_path: Path
 ) -> None:
-    film = long_film(tmp_path, "sea.mp4", 6)
+    film = long_film(tmp_path, "sea.mp4", 24)
     alice = await visit(client.tokens["alice"])
     profile = alice.page.context
 
     await alice.open("/upload")
-    await SlowLine.of(alice.page, bytes_per_second=4 * MIB)
+    await SlowLine.of(alice.page, bytes_per_second=MIB)
     await drop(alice.page, film)
     await expect(alice.page.locator("#queue progress")).not_to_have_js_property("value", 0)
     await alice.page.close()
@@ -84,15 +84,15 @@ async def test_a_film_goes_on_where_it_stopped_in_another_tab_and_after_a_pause(
     again.on("request", lambda request: sent.extend(offsets(request)))
     await again.goto(f"{alice.address}/upload")
     row = again.get_by_role("row", name="sea.mp4")
-    await expect(row).to_contain_text("of 6.1 MiB")
+    await expect(row).to_contain_text("of 24.1 MiB")
     line = await SlowLine.of(again, bytes_per_second=MIB)
     await drop(again, film)
-    await expect(again.locator("#queue .state")).to_contain_text("of 6.1 MiB")
+    await expect(again.locator("#queue .state")).to_contain_text("of 24.1 MiB")
     await again.get_by_role("button", name="Pause", exact=True).click()
     await expect(again.locator("#queue .state")).to_have_text("paused")
     await line.mend()
     await again.get_by_role("button", name="Go on").click()
-    await expect(again.locator("#queue")).to_contain_text("6.1 MiB, stored")
+    await expect(again.locator("#queue")).to_contain_text("24.1 MiB, stored")
     [file] = (await client.request("GET", "/api/v1/files")).json()["items"]
 
     assert min(sent) >= MIB
@@ -107,13 +107,13 @@ async def test_an_upload_is_given_up_while_it_comes_and_in_the_list_of_those_beg
 
     await alice.open("/upload")
     await SlowLine.of(page, bytes_per_second=MIB)
-    await drop(page, long_film(tmp_path, "left.mp4", 6))
-    await expect(page.locator("#queue .state")).to_contain_text("of 6.1 MiB")
+    await drop(page, long_film(tmp_path, "left.mp4", 24))
+    await expect(page.locator("#queue .state")).to_contain_text("of 24.1 MiB")
     await page.locator("#queue").get_by_role("button", name="Give up").click()
     await expect(page.locator("#course")).to_be_hidden()
     await expect(page.locator("#notices")).to_be_empty()
-    await drop(page, long_film(tmp_path, "kept.mp4", 6))
-    await expect(page.locator("#queue .state")).to_contain_text("of 6.1 MiB")
+    await drop(page, long_film(tmp_path, "kept.mp4", 24))
+    await expect(page.locator("#queue .state")).to_contain_text("of 24.1 MiB")
     await page.get_by_role("button", name="Pause all").click()
     await expect(page.locator("#queue .state")).to_have_text("paused")
     await page.reload()

@@ -8,8 +8,6 @@ from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, ConsoleMessage, Dialog, Locator, Page, Request, WebError
 
-PATIENCE_MILLISECONDS = 60_000
-
 
 @dataclass
 class Complaints:
