@@ -50,10 +50,10 @@ class Service:
     token: str
     store: Path
 
-    def start_curl(self, path: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def start_curl(self, path: str, *arguments: str, stdin: int | None = None) -> subprocess.Popen[bytes]:
         """Start a request that runs on its own; its answer is read by `answer_of`."""
         command = [CURL, "-sS", "-w", "\n%{http_code}", "-H", f"Authorization: Bearer {self.token}"]
-        return subprocess.Popen([*command, *arguments, self.address + path], stdout=subprocess.PIPE)
+        return subprocess.Popen([*command, *arguments, self.address + path], stdin=stdin, stdout=subprocess.PIPE)
 
     def curl(self, path: str, *arguments: str) -> Answer:
         """Make a request and return its answer."""

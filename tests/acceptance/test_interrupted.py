@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -56,14 +57,20 @@ def test_an_upload_its_client_breaks_off_leaves_nothing(
 def test_an_upload_in_flight_ends_well_when_the_service_is_told_to_stop(
     service: Service, database: str, content: Path
 ) -> None:
-    uploading = service.start_curl(UPLOAD, "--limit-rate", "256k", "--data-binary", f"@{content}")
+    sent = content.read_bytes()
+    half = len(sent) // 2
+    uploading = service.start_curl(UPLOAD, "-X", "POST", "-T", "-", stdin=subprocess.PIPE)
+    assert uploading.stdin is not None
+    uploading.stdin.write(sent[:half])
+    uploading.stdin.flush()
     wait_until(lambda: len(pending(database)) == 1, "the upload to begin")
 
     service.process.send_signal(signal.SIGTERM)
+    uploading.stdin.write(sent[half:])
     answer = answer_of(uploading)
     exit_code = service.process.wait(60)
 
-    digest = hashlib.sha256(content.read_bytes()).hexdigest()
+    digest = hashlib.sha256(sent).hexdigest()
     acknowledged = {answer.json()["id"]: digest}
     assert (answer.status, answer.json()["sha256"]) == (201, digest)
     assert exit_code == 0

@@ -26,9 +26,11 @@ class Line:
     down_cuts: list[int] = field(default_factory=list)
     """The same of bytes from the server: what it answered then is lost."""
     stalls_at: int | None = None
-    """After so many bytes to the server nothing goes any more, until this is None again."""
+    """After so many bytes over one connection to the server nothing goes over it any more, until this is None again."""
     up_bytes: int = 0
     down_bytes: int = 0
+    most_bytes: int = 0
+    """What went to the server over the connection over which most did."""
     cuts: int = 0
     connections: set[asyncio.StreamWriter] = field(default_factory=set)
     clients: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -37,9 +39,8 @@ class Line:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    @property
-    def stalls(self) -> bool:
-        return self.stalls_at is not None and self.up_bytes > self.stalls_at
+    def stalls(self, gone: int) -> bool:
+        return self.stalls_at is not None and gone > self.stalls_at
 
     def sent(self, size: int) -> bool:
         """Count bytes to the server; return whether the line still stands."""
@@ -113,8 +114,11 @@ async def _carry(line: Line, port: int, reader: asyncio.StreamReader, writer: as
     line.clients.add(writer)
 
     async def up() -> None:
+        gone = 0
         while (chunk := await reader.read(CHUNK)) and line.sent(len(chunk)):
-            while line.stalls:  # noqa: ASYNC110 - whoever releases it is in another thread
+            gone += len(chunk)
+            line.most_bytes = max(line.most_bytes, gone)
+            while line.stalls(gone):  # noqa: ASYNC110 - whoever releases it is in another thread
                 await asyncio.sleep(0.01)
             to_server.write(chunk)
             await to_server.drain()

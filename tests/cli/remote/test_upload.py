@@ -111,7 +111,7 @@ def test_an_upload_that_was_ended_goes_on_when_it_is_typed_again(
         with stopped_half_way(person, line.url, arguments, number, tmp_path) as command:
             command.wait_for(r"(?s)(\.txt.*){20}")
             twice = person.types(*arguments, MEDIA_ANALYSIS_URL=line.url)
-            wait_until(lambda: line.stalls, "the line to stand still")
+            wait_until(lambda: line.stalls(line.most_bytes), "the line to stand still")
         line.stalls_at = None
         again = person.types(*arguments, MEDIA_ANALYSIS_URL=line.url)
 
