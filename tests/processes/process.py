@@ -24,7 +24,7 @@ from tests.processes.stacks import ASKED_BY
 ROOT: Final = Path(__file__).parents[2]
 DEVNULL: Final = subprocess.DEVNULL
 WAIT_SECONDS: Final = 60.0
-TELLING_SECONDS: Final = 5.0
+TELLING_SECONDS: Final = 30.0
 PLAIN: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For clients that speak plain HTTP to a command: to read whom the system trusts takes longer than most tests."""
 

@@ -31,7 +31,7 @@ from media_analysis import app
 from media_analysis.analysis.kinds import load_kinds
 from media_analysis.db.migrations import head
 from media_analysis.settings import load_settings
-from tests.processes.stacks import tell_when_asked
+from tests.processes.stacks import ASKED_BY, tell_when_asked
 from tests.reused import APPLICATIONS, remember_what_is_installed
 
 PACKAGE: Final = "media_analysis"
@@ -63,7 +63,6 @@ class Command:
         if os.getppid() != server:
             os._exit(1)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.environ.clear()
         os.environ.update(self.environment)
         time.tzset()
@@ -72,6 +71,7 @@ class Command:
         sys.path[1:1] = filter(None, self.environment.get("PYTHONPATH", "").split(os.pathsep))
         self._redirect()
         tell_when_asked()
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         importlib.reload(sys.modules[FAILPOINTS])  # armed by the environment of the command
 
     def _redirect(self) -> None:
@@ -199,6 +199,7 @@ def run() -> None:
 def main() -> None:
     """Serve the link given by its descriptor; a command goes on from here."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ^C is for those who asked; this ends when they have
+    signal.pthread_sigmask(signal.SIG_BLOCK, {ASKED_BY})  # a command that was just forked is asked once it can tell
     preload()
     if Server(socket.socket(fileno=int(sys.argv[1]))).serve() is not None:
         run()

@@ -7,7 +7,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-import httpx
 import pytest
 
 from media_analysis.failpoints import KILL_VARIABLE, TESTING_VARIABLE
@@ -109,7 +108,7 @@ def test_a_command_that_is_asked_tells_what_each_of_its_tasks_waits_for(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
     with serving(printed=tmp_path / "printed", **environment) as service:
-        httpx.get(f"{service.url()}/healthz")
+        service.request("GET", "/healthz", token="unused")
         code = service.end(ASKED_BY)
 
     assert code == -ASKED_BY
