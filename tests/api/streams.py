@@ -11,6 +11,7 @@ from uuid import UUID
 from fastapi import FastAPI
 from starlette.types import Message
 
+from media_analysis.runtime import Runtime
 from tests.conftest import Client
 
 DEADLINE_SECONDS = 60
@@ -74,6 +75,12 @@ class Stream:
                 place = int(number) if number.isdecimal() else number
                 found.append(Told(place, fields["event"], json.loads(fields["data"])))
         return found
+
+
+async def holds_no_connection(runtime: Runtime) -> bool:
+    """Say whether nobody has a connection of the pool."""
+    pool: Any = runtime.db.engine.pool
+    return bool(pool.checkedout() == 0)
 
 
 @asynccontextmanager
