@@ -1,6 +1,7 @@
 """nginx in front of a service: as the manual configures it, with TLS, on ports and in a folder of a test."""
 
 import asyncio
+import os
 import re
 import shutil
 import socket
@@ -8,6 +9,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 import httpx
@@ -17,7 +19,8 @@ from tests.api.raw import PATIENCE
 from tests.docs.pages import ROOT
 
 PAGE = ROOT / "docs" / "how-to" / "proxy.md"
-NAME = "localhost"
+HOST = str(ip_address("127.64.0.0") + os.getpid())
+"""An address of this machine that only this process uses, so that a port that is free there stays so."""
 LOG = "requests.log"
 ADDRESS = "http://127.0.0.1:8000"
 AROUND = """
@@ -42,7 +45,7 @@ http {{
 
 def free_port() -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
 
@@ -69,7 +72,7 @@ class Proxy:
     certificate: Path
 
     def url(self, way: str) -> str:
-        return f"https://{NAME}:{self.kept if way == 'kept' else self.stripped}"
+        return f"https://{HOST}:{self.kept if way == 'kept' else self.stripped}"
 
     def client(self, way: str, token: str, **about: object) -> httpx.AsyncClient:
         """Return a client of the service at its host; `about` are arguments of its transport."""
@@ -83,7 +86,7 @@ class Proxy:
 
 async def _certificate(folder: Path) -> tuple[Path, Path]:
     certificate, key = folder / "certificate.pem", folder / "key.pem"
-    about = ("-days", "2", "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME},IP:127.0.0.1")
+    about = ("-days", "2", "-subj", f"/CN={HOST}", "-addext", f"subjectAltName=IP:{HOST}")
     made = await asyncio.create_subprocess_exec(
         *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-noenc"),
         *("-keyout", str(key), "-out", str(certificate), *about),
@@ -103,7 +106,7 @@ async def nginx_before(port: int, folder: Path) -> AsyncIterator[Proxy]:
     proxy = Proxy(free_port(), free_port(), certificate)
     shown = replaced(
         configuration_of_the_page(),
-        ("media.example.org;", f"{NAME};"),
+        ("media.example.org;", f"{HOST};"),
         ("/etc/ssl/certs/media.example.org.pem", str(certificate)),
         ("/etc/ssl/private/media.example.org.key", str(key)),
         ("/var/log/nginx/media.log", str(folder / LOG)),
@@ -113,7 +116,7 @@ async def nginx_before(port: int, folder: Path) -> AsyncIterator[Proxy]:
     kept, stripped = (
         replaced(
             f"server {{{server}",
-            ("listen 443 ssl", f"listen 127.0.0.1:{own} ssl"),
+            ("listen 443 ssl", f"listen {HOST}:{own} ssl"),
             (f"{ADDRESS};", f"http://127.0.0.1:{port}{end};"),
         )
         for own, end in ((proxy.kept, ""), (proxy.stripped, "/"))
@@ -137,7 +140,7 @@ async def _answering(proxy: Proxy, running: asyncio.subprocess.Process, folder: 
             while True:
                 assert running.returncode is None, (folder / "error.log").read_text()
                 try:
-                    _, writer = await asyncio.open_connection("127.0.0.1", port)
+                    _, writer = await asyncio.open_connection(HOST, port)
                 except OSError:
                     await asyncio.sleep(0.01)
                 else:
