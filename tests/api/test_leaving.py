@@ -124,7 +124,7 @@ async def test_a_client_that_reads_all_of_its_answers_is_not_noted_as_gone(
         connection = asked(client, port, "GET", f"jobs/{run.job_id}/events")
         await hear(connection, b"event: status")
         await runtime.jobs.attempts.complete(run.job_id, fence=run.fence)
-        await hear(connection, b"completed")
+        await hear(connection, b"\r\n0\r\n\r\n")
         connection.close()
         connection = asked(client, port, "GET", f"files/{stored['id']}/content", "Connection: close\r\n")
         length = 0
