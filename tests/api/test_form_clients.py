@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 
 from tests.api.conftest import Remains
-from tests.api.raw import served
+from tests.api.raw import PATIENCE, served
 from tests.conftest import Client
 
 CONTENT = bytes(range(256)) * 4096 + b"\r\n--"
@@ -108,17 +108,17 @@ async def test_python_clients_send_fields_before_or_after_the_file(client: Clien
     headers = {"Authorization": f"Bearer {client.tokens['alice']}"}
     fields = {"category": "temp", "ttl_seconds": ""}
 
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=PATIENCE) as http:
         by_httpx = await http.post(url, data=fields, files={"file": (NAME, CONTENT, "video/mp4")}, headers=headers)
     by_requests = await asyncio.to_thread(
-        requests.post, url, data=fields, files={"file": (NAME, CONTENT)}, headers=headers, timeout=30
+        requests.post, url, data=fields, files={"file": (NAME, CONTENT)}, headers=headers, timeout=PATIENCE
     )
     unordered = await asyncio.to_thread(
         requests.post,
         f"{url}?category=temp",
         files=[("file", (NAME, CONTENT)), ("ttl_seconds", (None, "60"))],
         headers=headers,
-        timeout=30,
+        timeout=PATIENCE,
     )
 
     answers = [by_httpx.json(), by_requests.json(), unordered.json()]

@@ -21,6 +21,7 @@ from media_analysis.settings import Settings
 from media_analysis.settings.postgres import database_options
 from media_analysis.storage.remote.address import RemoteAddress
 from tests.api.links import share, use
+from tests.api.raw import PATIENCE
 from tests.archive.archived import archive, make_run
 from tests.conftest import Client, OpenRuntime, fetch
 from tests.oracle import inspect_everything
@@ -77,7 +78,7 @@ async def ask(client: Client, file: dict[str, Any], **headers: str) -> httpx.Res
 async def follow(answer: httpx.Response, **headers: str) -> httpx.Response:
     """Ask where an answer leads, without a token."""
     assert answer.status_code == 307, answer.text
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=PATIENCE) as http:
         return await http.get(answer.headers["location"], headers=headers)
 
 

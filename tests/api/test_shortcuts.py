@@ -19,7 +19,7 @@ from media_analysis.files.upload.limits import Acceptance
 from media_analysis.files.upload.service import UploadService
 from media_analysis.runtime import Runtime
 from media_analysis.sessions.admission import AdmissionService
-from tests.api.raw import Speaker, served
+from tests.api.raw import PATIENCE, Speaker, served
 from tests.conftest import Client, execute
 from tests.disks import disk_of
 from tests.files.conftest import objects
@@ -205,7 +205,10 @@ async def test_a_body_that_comes_in_pieces_is_stored_whole(
         yield b"bytes"
 
     headers = {"Content-Length": "10", "Authorization": f"Bearer {client.tokens['alice']}"}
-    async with served(app) as port, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers) as http:
+    async with (
+        served(app) as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=PATIENCE) as http,
+    ):
         stored = await http.post(URL, params={"category": "uploads", "filename": "a"}, content=pieces())
     app.state.draining = False
 

@@ -23,7 +23,7 @@ from tests.db.embedded.servers import copy_of, end_leftovers, short_home
 from tests.processes import PLAIN, ROOT, Process
 
 COMMAND = (sys.executable, "-m", "media_analysis")
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 SCREEN = {"FORCE_COLOR": "1", "COLUMNS": "80", "TERM": "xterm-256color"}
 """A terminal of the usual width."""
 NOBODYS_HOME = "/nonexistent"
@@ -81,7 +81,7 @@ class Serving:
 
     process: Process
     printed: Path
-    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30, verify=PLAIN))
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=READY_SECONDS, verify=PLAIN))
 
     @property
     def output(self) -> str:

@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +188,7 @@ def store(client: httpx.Client, url: str) -> str:
 
 
 def counted(service: Serving, method: str) -> float:
-    told = httpx.get(f"{service.url()}/metrics").text
+    told = httpx.get(f"{service.url()}/metrics", timeout=READY_SECONDS).text
     counts = re.findall(rf'^http_request_seconds_count{{method="{method}".*}} (\S+)$', told, re.MULTILINE)
     return sum(map(float, counts))
 
@@ -230,7 +230,11 @@ def parent_of(folder: Path) -> int | None:
 
 
 def sockets_of(pid: int) -> int:
-    return sum(1 for one in Path(f"/proc/{pid}/fd").iterdir() if "socket" in str(one.readlink()))
+    count = 0
+    for one in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it was closed meanwhile
+            count += "socket" in str(one.readlink())
+    return count
 
 
 def lives(pid: int) -> bool:

@@ -15,6 +15,8 @@ from tests.cli.commands import READY_SECONDS, Serving, run, running, serving
 from tests.cli.conftest import FirstLife
 from tests.media import clips
 
+COMPLETED = 'jobs_ended_total{kind="probe",outcome="completed"} 1.0'
+
 
 @contextmanager
 def work(*arguments: str | Path, printed: Path, **environment: str) -> Iterator[Serving]:
@@ -81,11 +83,14 @@ def test_a_worker_tells_prometheus_of_its_jobs_alone(first_life: FirstLife, data
         with work(*options, printed=tmp_path / "work") as worker:
             address = worker.wait_for(r"metrics at (http://127\.0\.0\.1:\d+/metrics)")[1]
             probe_over_http(service, first_life.token)
-            told = httpx.get(address).text
+            deadline = time.monotonic() + READY_SECONDS
+            # A job is told to have ended before it is counted.
+            while COMPLETED not in (told := httpx.get(address, timeout=READY_SECONDS).text):
+                assert time.monotonic() < deadline, told
+                time.sleep(0.05)
             taken = run("work", *options[:-1], address.split(":")[2].split("/")[0])
             exit_code = worker.end(signal.SIGTERM)
 
-    assert 'jobs_ended_total{kind="probe",outcome="completed"} 1.0' in told
     assert "storage_" not in told
     assert (taken.returncode, exit_code) == (1, 0)
     assert "metrics cannot be served at 127.0.0.1" in taken.stderr

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import make_url
 
 from media_analysis.client import Client
-from tests.cli.commands import serving
+from tests.cli.commands import READY_SECONDS, serving
 from tests.oracle import inspect_everything
 from tests.processes import PLAIN
 from tests.reused import CONNECTIONS
@@ -44,6 +44,7 @@ def make_token(url: str, admin: str, **asked: Any) -> str:
         f"{url}/api/v1/sessions",
         headers={"Authorization": f"Bearer {admin}"},
         json={"ttl_seconds": 3600} | asked,
+        timeout=READY_SECONDS,
         verify=PLAIN,
     )
     assert answer.status_code == 201, answer.text

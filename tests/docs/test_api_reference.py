@@ -4,6 +4,7 @@ import re
 
 import httpx
 
+from tests.acceptance.service import DEADLINE_SECONDS
 from tests.docs.conftest import Reader
 from tests.docs.pages import ROOT
 
@@ -12,7 +13,7 @@ OUTSIDE = {"/healthz", "/readyz", "/metrics", "/links/{reference}/{filename}"}
 
 
 def test_every_route_is_on_the_page(reader: Reader) -> None:
-    document = httpx.get(f"http://{reader.address}/openapi.json").json()
+    document = httpx.get(f"http://{reader.address}/openapi.json", timeout=DEADLINE_SECONDS).json()
     served = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
 
     page = (ROOT / "docs" / "reference" / "api.md").read_text()

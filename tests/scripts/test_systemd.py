@@ -72,7 +72,7 @@ def test_an_unprivileged_user_installs_and_runs_what_the_unit_starts(home: Path)
             wait_until(lambda: service.poll() is not None or bool(READY.search(log.read_text())), "the service")
             ready = READY.search(log.read_text())
             assert ready, log.read_text()
-            answer = httpx.get(f"{ready[1]}/readyz")
+            answer = httpx.get(f"{ready[1]}/readyz", timeout=DEADLINE_SECONDS)
             doctor = subprocess.run(
                 [*become, "scripts/verify-installation"], cwd=folder, env=environment, capture_output=True, check=False
             )
