@@ -41,8 +41,8 @@ from tests.reused import APPLICATIONS, CONNECTIONS, Pool, end_old_zygotes, remem
 from tests.s3 import leave_out_s3
 from tests.servers import UUIDV7, running_server, short_directory
 
-# How long an example takes says how busy the machine is.
-hypothesis.settings.register_profile("ours", deadline=None)
+# How long an example takes, or is looked for, says how busy the machine is.
+hypothesis.settings.register_profile("ours", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("ours")
 
 TEMPLATE = "media_analysis_template"
