@@ -31,7 +31,7 @@ def remains(runtime: Runtime, database: str) -> Remains:
         objects = [
             path for path in disk_of(runtime.store).root.rglob("*") if path.is_file() and path.name not in OWN_NAMES
         ]
-        return [row["filename"] for row in rows] + [path.name for path in objects]
+        return sorted(row["filename"] for row in rows) + sorted(path.name for path in objects)
 
     return look
 

@@ -16,6 +16,7 @@ from playwright.async_api import Browser, Page, Route
 
 from tests.api.raw import PATIENCE, served
 from tests.api.tus import PIECE, metadata
+from tests.browser import PATIENCE_MILLISECONDS
 from tests.conftest import Client, fetch
 
 CONTENT = random.Random(18).randbytes(4_000_000)
@@ -110,6 +111,7 @@ async def page(packages: Path, address: str, browser: Browser) -> AsyncIterator[
     """A page of the service's own origin, in a browser, that has Uppy."""
     files = {"/": HERE / "uppy.html", "/uppy.min.mjs": packages / "node_modules/uppy/dist/uppy.min.mjs"}
     opened = await browser.new_page()
+    opened.set_default_timeout(PATIENCE_MILLISECONDS)
 
     async def answer(route: Route) -> None:
         await route.fulfill(path=files[httpx.URL(route.request.url).path])
