@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cli.commands import running, serving
+from tests.cli.commands import READY_SECONDS, running, serving
 from tests.s3 import ENVIRONMENT, asking, new_bucket
 
 pytestmark = pytest.mark.s3
@@ -22,7 +22,7 @@ async def test_a_service_waits_for_its_bucket_and_says_for_what(environment: dic
 
             address = await asyncio.to_thread(service.url)
 
-            assert (await asyncio.to_thread(httpx.get, f"{address}/readyz")).json()["ready"] is True
+            assert (await asyncio.to_thread(httpx.get, f"{address}/readyz", timeout=READY_SECONDS)).json()["ready"] is True
             assert service.output.count("waiting for the bucket") == 1
 
 
@@ -32,7 +32,7 @@ async def test_a_service_gives_up_on_a_bucket_that_does_not_come(environment: di
     with running(
         "serve", "--port", "0", printed=tmp_path / "printed", **about, STORAGE_URL="s3://media/store"
     ) as service:
-        code = await asyncio.to_thread(service.process.wait, 60)
+        code = await asyncio.to_thread(service.process.wait, READY_SECONDS)
 
     assert code == 1
     assert service.output.endswith(
