@@ -22,7 +22,9 @@ async def test_a_service_waits_for_its_bucket_and_says_for_what(environment: dic
 
             address = await asyncio.to_thread(service.url)
 
-            assert (await asyncio.to_thread(httpx.get, f"{address}/readyz", timeout=READY_SECONDS)).json()["ready"] is True
+            answer = await asyncio.to_thread(httpx.get, f"{address}/readyz", timeout=READY_SECONDS)
+
+            assert answer.json()["ready"] is True
             assert service.output.count("waiting for the bucket") == 1
 
 
