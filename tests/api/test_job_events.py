@@ -97,7 +97,10 @@ async def test_a_foreign_job_is_unknown_and_nobody_reads_without_a_token(client:
 async def test_a_client_that_leaves_is_let_go_of_at_once(
     app: FastAPI, client: Client, run: Attempt, database: str
 ) -> None:
-    listeners = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'media-analysis job_events'"
+    listeners = (
+        "SELECT 1 FROM pg_stat_activity "
+        "WHERE datname = current_database() AND application_name = 'media-analysis job_events'"
+    )
 
     async with streaming(app, client, run.job_id) as stream:
         await stream.read(2)

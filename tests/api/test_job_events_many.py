@@ -12,7 +12,10 @@ from tests.conftest import Client, execute, fetch
 from tests.files.conftest import eventually
 
 WATCHERS = 200
-LISTENERS = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'media-analysis job_events'"
+LISTENERS = (
+    "SELECT 1 FROM pg_stat_activity "
+    "WHERE datname = current_database() AND application_name = 'media-analysis job_events'"
+)
 EVERYBODY = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
