@@ -52,7 +52,7 @@ def refuses_connections(url: str) -> bool:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            httpx.get(f"{url}/healthz", timeout=5)
+            httpx.get(f"{url}/healthz", timeout=60)
         except httpx.TransportError:
             return True
         time.sleep(0.02)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.acceptance.service import Service
+from tests.acceptance.service import DEADLINE_SECONDS, Service
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "external" / "analyser.py"
@@ -23,7 +23,7 @@ def test_thirty_lines_of_python_analyse_a_file(service: Service, tmp_path: Path)
     }
     job = service.curl("/api/v1/jobs", "-H", "Content-Type: application/json", "--data", json.dumps(asked)).json()
 
-    subprocess.run([sys.executable, str(EXAMPLE), service.address, str(token)], check=True, timeout=60)
+    subprocess.run([sys.executable, str(EXAMPLE), service.address, str(token)], check=True, timeout=DEADLINE_SECONDS)
 
     assert service.curl(f"/api/v1/jobs/{job['id']}").json()["status"] == "completed"
     (result,) = service.curl(f"/api/v1/jobs/{job['id']}/results").json()["items"]

@@ -41,7 +41,7 @@ async def test_a_request_its_statements_its_calls_of_the_store_and_the_attempt_o
             job = (await http.post("/jobs", json=asked, headers=ASKED_IN)).raise_for_status().json()
             await until_ended(http, job["id"])
             link = (await http.post(f"/files/{stored['id']}/links", json={})).raise_for_status().json()
-            async with httpx.AsyncClient() as anybody:
+            async with httpx.AsyncClient(timeout=60) as anybody:
                 assert (await anybody.get(link["url"])).content == picture
             service.running.send_signal(signal.SIGTERM)
             assert await service.wait_for_death() == 0
