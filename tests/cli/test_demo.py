@@ -62,7 +62,7 @@ def test_a_film_is_made_analysed_shown_kept_for_its_time_and_swept(scratch: Path
     sheet = tmp_path / "sheet.jpg"
 
     with taken(8000):
-        shown = run("demo", "--ttl", "10", "--sheet", sheet, TMPDIR=str(scratch), **HOSTILE)
+        shown = run("demo", "--ttl", "1", "--sheet", sheet, TMPDIR=str(scratch), **HOSTILE)
 
     said = shown.stdout
     assert (shown.returncode, "Traceback" in shown.stderr) == (0, False), shown.stderr

@@ -67,7 +67,7 @@ def bootstrap(checkout: Path, *flavour: str, **more: str) -> subprocess.Complete
         env=environment(checkout.parent, **more),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
 

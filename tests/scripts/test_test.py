@@ -52,7 +52,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def run(checkout: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([checkout / "scripts/test"], capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run([checkout / "scripts/test"], capture_output=True, text=True, check=False, timeout=300)
 
 
 def test_what_stumbles_once_is_named_and_the_run_is_green(checkout: Path) -> None:
