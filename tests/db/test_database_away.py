@@ -16,8 +16,10 @@ from tests.db.power import Power
 
 Absence = Callable[[Power], AbstractAsyncContextManager[None]]
 DEADLINE_SECONDS = 3.0
-GRACE_SECONDS = 30.0
-"""Over the deadline: a frozen server's connections are given up one by one, and the machine is shared."""
+CALL_SECONDS = 9.0
+REQUEST_SECONDS = 12.0
+"""Most that a call and a request of several may take: 6 and 9 where a frozen server's connections are given up one by
+one, 9.4 to 15.5 were there no deadline."""
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ async def test_services_say_so_within_the_deadline_and_work_again_afterwards(
     stored = await answered(lambda: store_file(b"again"))
     read = await answered(lambda: runtime.files.catalog.get(stored.id, owner="alice"))
 
-    assert {name: seconds for name, seconds in took.items() if seconds > DEADLINE_SECONDS + GRACE_SECONDS} == {}
+    assert {name: seconds for name, seconds in took.items() if seconds > CALL_SECONDS} == {}
     assert objects_meanwhile == objects_before
     assert read.size_bytes == 5
 
@@ -105,7 +107,7 @@ async def test_http_answers_503_with_retry_after_and_recovers(
     assert {answer.headers["content-type"] for answer in answers} == {"application/problem+json"}
     assert {answer.json()["code"] for answer in answers} == {"database_unavailable"}
     assert all(int(answer.headers["retry-after"]) > 0 for answer in answers)
-    assert took < DEADLINE_SECONDS + GRACE_SECONDS
+    assert took < REQUEST_SECONDS
     assert (readiness.status_code, readiness.json()["checks"]["database"]) == (503, "database_unavailable")
     assert liveness.status_code == 200
     assert objects_meanwhile == objects_before
