@@ -1,8 +1,10 @@
 """The marker: a file in the store's root that says which database the store belongs to, and what a move makes of it."""
 
+import fcntl
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -154,11 +156,35 @@ def adopt_store(
     if found is None:
         if not fresh_database:
             raise MarkerMismatch(f"{root} carries no marker although the database knows files; is the volume mounted?")
-        make_root(root, modes)
-        if not is_unused(root):
-            raise MarkerMismatch(f"{root} is not empty and carries no marker")
-        write_marker(root, Marker(instance_id))
+        root.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(root.parent):
+            make_root(root, modes)
+            _mark(root, instance_id)
     require_marker(root, instance_id, purpose=purpose)
+
+
+def _mark(root: Path, instance_id: UUID) -> None:
+    if read_marker(root) is not None:  # of several that begin at once the first wrote it
+        return
+    if not is_unused(root):
+        raise MarkerMismatch(f"{root} is not empty and carries no marker")
+    write_marker(root, Marker(instance_id))
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Keep other processes of this machine from marking anything there; a file system without locks has none."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:  # it may be entered, and not read
+        yield
+        return
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def adopt_archives(root: Path, instance_id: UUID, *, fresh: bool, modes: Modes = USUAL) -> None:
@@ -189,6 +215,12 @@ def write_marker(root: Path, marker: Marker) -> None:
 
     One that closes the place keeps the one before beside it: to open it again takes no room, for the disk may be full.
     """
+    with _alone(root):
+        _write_marker(root, marker)
+    sync_directory(root)
+
+
+def _write_marker(root: Path, marker: Marker) -> None:
     path, part, before = (root / name for name in (MARKER_NAME, _PART_NAME, _BEFORE_NAME))
     if not _says(before, marker):
         with part.open("wb") as file:
@@ -203,7 +235,6 @@ def write_marker(root: Path, marker: Marker) -> None:
         part.replace(path)
     else:
         before.replace(path)
-    sync_directory(root)
 
 
 def _says(path: Path, marker: Marker) -> bool:

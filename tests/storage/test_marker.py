@@ -1,7 +1,9 @@
 """Which store a database accepts as its own."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,6 +21,27 @@ def test_a_fresh_database_marks_an_absent_root(tmp_path: Path) -> None:
 
     assert read_marker(root) == Marker(OURS)
     assert [entry.name for entry in root.iterdir()] == [MARKER_NAME]
+
+
+@pytest.mark.parametrize("others", [OURS, UUID(int=2)], ids=["one database", "two databases"])
+def test_of_those_who_begin_at_once_all_are_served_who_mean_the_same_database(tmp_path: Path, others: UUID) -> None:
+    def begin(root: Path, instance_id: UUID, ready: Barrier) -> UUID | None:
+        ready.wait(60)
+        try:
+            adopt_store(root, instance_id, fresh_database=True)
+        except MarkerMismatch:
+            return None
+        (root / "uploads").mkdir(exist_ok=True)
+        return instance_id
+
+    with ThreadPoolExecutor(4) as threads:
+        for number in range(20):
+            root, ready = tmp_path / f"{number}", Barrier(4)
+            begun = [threads.submit(begin, root, known, ready) for known in (OURS, others) * 2]
+            served = {one.result(60) for one in begun}
+            marker = read_marker(root)
+            assert marker is not None
+            assert served == ({OURS} if others == OURS else {marker.instance_id, None})
 
 
 @pytest.mark.parametrize("leftover", [".media-analysis.part", ".media-analysis.before", "lost+found"])

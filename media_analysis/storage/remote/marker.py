@@ -86,7 +86,9 @@ class RemoteMarker:
             if not fresh_database:
                 raise MarkerMismatch(f"{address} carries no marker although the database knows files")
             async for page in self._bucket.pages(at_once=1):
-                raise MarkerMismatch(f"{address} is not empty and carries no marker: {page[0].name} lies there")
+                if await read_marker(self._bucket) is None:
+                    raise MarkerMismatch(f"{address} is not empty and carries no marker: {page[0].name} lies there")
+                break  # of several that begin at once another wrote it meanwhile
             await require_no_store_around(self._bucket)
             # Of several that begin at once the first writes it; the others read whose it is.
             await self._bucket.create(MARKER_NAME, Marker(self._instance_id).content())

@@ -1,7 +1,9 @@
 """The marker of a bucket: whose it is, and whose it never becomes."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from media_analysis.errors import MarkerMismatch
 from media_analysis.storage.marker import MARKER_NAME
 from media_analysis.storage.remote.address import RemoteAddress
+from media_analysis.storage.remote.bucket import Bucket
 from media_analysis.storage.remote.store import RemoteStore
 from tests.s3 import options_for
 
@@ -67,6 +70,25 @@ async def test_a_bucket_of_another_database_is_refused(empty: RemoteAddress) -> 
     for fresh_database in (True, False):
         with pytest.raises(MarkerMismatch, match="names another database"):
             await store_at(empty).adopt(fresh_database=fresh_database)
+
+
+async def test_who_finds_what_another_of_its_database_has_stored_meanwhile_begins_beside_it(
+    empty: RemoteAddress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, pages = store_at(empty), Bucket.pages
+    second = RemoteStore.at(empty, first.instance_id, options_for())
+
+    async def first_begins(bucket: Bucket, **asked: Any) -> AsyncIterator[Any]:
+        if bucket is second.bucket:
+            await first.adopt(fresh_database=True)
+            await first.bucket.create("uploads/a.bin", b"a")
+        async for page in pages(bucket, **asked):
+            yield page
+
+    monkeypatch.setattr(Bucket, "pages", first_begins)
+    await second.adopt(fresh_database=True)
+
+    await second.require_marker()
 
 
 async def test_of_several_that_begin_at_once_one_has_it(empty: RemoteAddress) -> None:
